@@ -1,0 +1,101 @@
+/**
+ * `npm run dev`: the Worker in workerd with a local Upstash behind it, rebuilt when a file changes. Everything it
+ * starts ends with it.
+ */
+import { createHash } from "node:crypto";
+import { createServer } from "node:net";
+import { context } from "esbuild";
+import { workerOptions } from "../build/worker.ts";
+import { startLocalUpstash } from "../local/start.ts";
+import { startWorker } from "./worker.ts";
+
+const devKey = "dev-key";
+const devKeys = [{ name: "dev", sha256: createHash("sha256").update(devKey).digest("hex"), scopes: ["*"] }];
+const { env } = process;
+
+async function dev(): Promise<void> {
+  const port = portOf("PORT", 8787);
+  await assertFree(port, "PORT");
+  const upstash = await openUpstash();
+  const bindings = {
+    API_KEYS: env.API_KEYS ?? JSON.stringify(devKeys),
+    UPSTASH_REDIS_REST_URL: upstash.url,
+    UPSTASH_REDIS_REST_TOKEN: upstash.token,
+    ...optional("REDIS_TIMEOUT_MS", "PUBLIC_ORIGIN", "WEBHOOK_SECRETS", "ALLOWED_ORIGINS"),
+  };
+  const onLog = (message: string, level: string) => console[level === "error" ? "error" : "log"](message);
+  let worker: Awaited<ReturnType<typeof startWorker>> | undefined;
+  let closing = false;
+  const builder = await context({
+    ...workerOptions,
+    minify: false,
+    logLevel: "error",
+    plugins: [
+      ...workerOptions.plugins,
+      {
+        name: "reload",
+        setup({ onEnd }) {
+          onEnd(async ({ errors }) => {
+            if (errors.length || closing || !worker || !(await worker.reload())) return;
+            console.log("onehop: reloaded");
+          });
+        },
+      },
+    ],
+  });
+  const close = async () => {
+    if (closing) return;
+    closing = true;
+    await Promise.allSettled([worker?.close(), builder.dispose(), upstash.close()]);
+    process.exit();
+  };
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, close);
+
+  await builder.rebuild();
+  worker = await startWorker({ port, bindings, onLog });
+  await builder.watch();
+  greet(worker.url, upstash);
+}
+
+/** The database: the one that the environment names, or a local Upstash (over `REDIS_URL` when that is set). */
+async function openUpstash() {
+  const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, REDIS_URL: redis } = env;
+  if (url && token) return { url, token, close: async () => {}, note: "as set in the environment" };
+  const local = await startLocalUpstash({ port: portOf("UPSTASH_PORT", 8079), token: "local", redis });
+  return { ...local, note: `token local, ${redis ? "over the Redis at REDIS_URL" : "data in memory"}` };
+}
+
+function greet(url: string, upstash: { url: string; note: string }): void {
+  const key = env.API_KEYS ? "$API_KEY" : devKey;
+  console.log(`
+onehop   ${url}
+Upstash  ${upstash.url} (${upstash.note})
+API key  ${env.API_KEYS ? "one of API_KEYS" : `${devKey} (scope *)`}
+
+curl -sX POST ${url}/v1/profiles -H 'Authorization: Bearer ${key}' \\
+  -H 'Content-Type: application/json' -d '{"id":"1","username":"alice","email":"alice@example.com"}'
+
+Ctrl-C stops everything.`);
+}
+
+const optional = (...names: string[]) => Object.fromEntries(names.flatMap((name) => (env[name] === undefined ? [] : [[name, env[name]]])));
+
+function portOf(name: string, otherwise: number): number {
+  const port = Number(env[name] ?? otherwise);
+  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`${name} is not a port: ${env[name]}`);
+  return port;
+}
+
+/** Fail with a sentence, before anything is started, when somebody else has the port. */
+function assertFree(port: number, variable: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once("error", () => reject(new Error(`port ${port} is taken; end what uses it or set ${variable}`)));
+    probe.listen(port, "127.0.0.1", () => probe.close(() => resolve()));
+  });
+}
+
+dev().catch((error: Error) => {
+  console.error(`onehop: ${error.message}`);
+  process.exit(1);
+});

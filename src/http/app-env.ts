@@ -1,0 +1,23 @@
+/** What every handler finds in its context. */
+import type { Redis } from "../redis/client.ts";
+import type { Operation } from "../redis/operation.ts";
+
+/** Settings that have a default, beside those that wrangler.toml requires. */
+type Settings = { REDIS_TIMEOUT_MS?: string; PUBLIC_ORIGIN?: string };
+
+export type Caller = {
+  /** Whom records of operations are bound to; never shown. */
+  id: string;
+  scopes: readonly string[];
+};
+
+export type App = {
+  Bindings: Env & Settings;
+  Variables: {
+    requestId: string;
+    redis: Redis;
+    caller: Caller;
+    /** Set by `endpoint` for writes. */
+    operation: Operation;
+  };
+};

@@ -1,0 +1,73 @@
+/**
+ * API keys (RFC 6750 bearer tokens). The secret `API_KEYS` holds names, SHA-256 digests and scopes, never keys;
+ * what is missing or malformed closes the API instead of opening it.
+ */
+import { createHash, timingSafeEqual } from "node:crypto";
+import { createMiddleware } from "hono/factory";
+import * as v from "valibot";
+import type { App, Caller } from "./app-env.ts";
+import { problem } from "./problem.ts";
+
+const apiKeys = v.pipe(
+  v.array(
+    v.strictObject({
+      name: v.pipe(v.string(), v.regex(/^[\w.-]{1,64}$/)),
+      sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/i)),
+      scopes: v.array(v.pipe(v.string(), v.regex(/^(\*|[a-z][a-z-]*(:[a-z]+)?)$/))),
+    }),
+  ),
+  v.nonEmpty(),
+);
+type ApiKey = { caller: Caller; digest: Buffer };
+
+/** Bound to the secret's text, so that a new deployment reads its own. */
+let parsed: { source: string; keys: ApiKey[] | null } | undefined;
+
+/** Read `API_KEYS`; null when it is missing or malformed. */
+export function readApiKeys(source: string | undefined): ApiKey[] | null {
+  if (!source) return null;
+  if (parsed?.source !== source) parsed = { source, keys: parseApiKeys(source) };
+  return parsed.keys;
+}
+
+function parseApiKeys(source: string): ApiKey[] | null {
+  const result = v.safeParse(v.pipe(v.string(), v.parseJson(), apiKeys), source);
+  if (!result.success) return null;
+  return result.output.map(({ name, sha256, scopes }) => ({
+    caller: { id: `key:${name}`, scopes },
+    digest: Buffer.from(sha256, "hex"),
+  }));
+}
+
+/** The caller whose key this is. Compares digests, all of them, in constant time. */
+export function findCaller(keys: ApiKey[], key: string): Caller | undefined {
+  const digest = createHash("sha256").update(key).digest();
+  let found: Caller | undefined;
+  for (const entry of keys) if (timingSafeEqual(entry.digest, digest)) found = entry.caller;
+  return found;
+}
+
+/** The bearer token of an Authorization header, or undefined (RFC 6750 section 2.1). */
+export const bearerToken = (header: string | undefined): string | undefined => header?.match(/^Bearer +([\x21-\x7e]{1,1024})$/i)?.[1];
+
+/**
+ * Let in who presents a known API key.
+ * @example app.use("/v1/*", apiKey())
+ */
+export function apiKey() {
+  return createMiddleware<App>(async function apiKey(c, next) {
+    const keys = readApiKeys(c.env.API_KEYS);
+    if (!keys) return problem(c, "not_configured", { detail: "API_KEYS is missing or malformed; make one with `npm run key`." });
+    const token = bearerToken(c.req.header("Authorization"));
+    const caller = token && findCaller(keys, token);
+    if (!caller) return problem(c, "unauthorized", {}, { "WWW-Authenticate": "Bearer" });
+    c.set("caller", caller);
+    return next();
+  });
+}
+
+/** What a call needs: `profiles` to write, `profiles:read` to read, or a scope of its own such as `profiles:verify`. */
+export function allows(scopes: readonly string[], needed: string): boolean {
+  const [system = "", part] = needed.split(":");
+  return scopes.includes("*") || scopes.includes(needed) || (part === "read" && scopes.includes(system));
+}

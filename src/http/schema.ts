@@ -1,0 +1,39 @@
+/** Pieces of request schemas that several systems share. */
+import * as v from "valibot";
+
+/** An id: it can be part of a Redis key without ever joining two parts, and stands in a path as it is. */
+export const id = v.pipe(v.string(), v.regex(/^(?!\.{1,2}$)[A-Za-z0-9_.@-]{1,128}$/, "1 to 128 of A-Z a-z 0-9 _ . @ - and not . or .. alone"));
+
+/** Name of a custom field. */
+export const fieldName = v.pipe(
+  v.string(),
+  v.regex(/^(?!(?:constructor|prototype)$)[a-z][a-z0-9_]{0,63}$/, "a field's name is snake_case, up to 64 characters"),
+);
+
+/** `?fields=a,b` as a list of names, each once. */
+export const fieldList = v.pipe(
+  v.string(),
+  v.transform((list) => [...new Set(list.split(","))]),
+  v.array(fieldName),
+  v.maxLength(64, "up to 64 fields"),
+);
+
+/** Text of at most so many bytes in UTF-8. */
+export const textOf = (bytes: number) => v.pipe(v.string(), v.maxBytes(bytes, `up to ${bytes} bytes`));
+
+/** A JSON scalar as a custom field holds it. */
+export const scalarValue = v.union(
+  [textOf(4096), v.pipe(v.number(), v.finite()), v.boolean()],
+  "a string of up to 4096 bytes, a number or a boolean",
+);
+
+/** An object of known fields and custom ones, whose names are checked too. */
+export function withCustomFields<const E extends v.ObjectEntries, const R extends v.GenericSchema>(known: E, custom: R) {
+  return v.pipe(
+    v.objectWithRest(known, custom),
+    v.check((body) => Object.keys(body).every((name) => v.is(fieldName, name)), "a field's name is snake_case, up to 64 characters"),
+  );
+}
+
+/** A field that the system sets itself. */
+export const readOnly = v.optional(v.never("this field cannot be set here"));

@@ -1,0 +1,14 @@
+/** The Worker: what stands around every route, what is public, and the systems behind an API key. */
+
+import { createApp } from "./http/app.ts";
+import type { App } from "./http/app-env.ts";
+import { apiKey } from "./http/auth.ts";
+import { documents } from "./http/documents.ts";
+import { configured, health } from "./http/health.ts";
+import { systems } from "./systems/index.ts";
+
+const app = createApp().route("/", documents).route("/", health).use("/v1/*", configured(), apiKey()).route("/", systems);
+
+export type AppType = typeof app;
+export type { App };
+export default app;

@@ -1,0 +1,35 @@
+/**
+ * Writing an answer: replies to JSON.
+ *
+ * Integers keep all their digits. With base64 every string of a result is encoded, at every depth; only a result that is
+ * `OK` as a whole stays as it is. Errors are never encoded.
+ */
+import { isReplyError, type Reply } from "./backends/backend.ts";
+import type { Spoiled } from "./faults.ts";
+
+/** An answer over HTTP; `spoiled` if it is not to arrive whole. */
+export type RestAnswer = { status: number; headers: Record<string, string>; body: string; spoiled?: Spoiled };
+
+/** `{"result": …}` or `{"error": …}`, as text. */
+export function replyJson(reply: Reply, base64: boolean): string {
+  if (isReplyError(reply)) return errorJson(reply.error);
+  if (base64 && isOk(reply)) return '{"result":"OK"}';
+  return `{"result":${resultJson(reply, base64)}}`;
+}
+
+export function errorJson(error: string): string {
+  return JSON.stringify({ error });
+}
+
+function isOk(reply: Reply): boolean {
+  return reply === "OK" || (Buffer.isBuffer(reply) && reply.length === 2 && reply.toString("latin1") === "OK");
+}
+
+function resultJson(reply: Reply, base64: boolean): string {
+  if (reply === null) return "null";
+  if (typeof reply === "number" || typeof reply === "bigint") return String(reply);
+  if (Array.isArray(reply)) return `[${reply.map((item) => resultJson(item, base64)).join(",")}]`;
+  if (Buffer.isBuffer(reply)) return base64 ? `"${reply.toString("base64")}"` : JSON.stringify(reply.toString());
+  if (typeof reply === "string") return base64 ? `"${Buffer.from(reply).toString("base64")}"` : JSON.stringify(reply);
+  return JSON.stringify(reply.error);
+}

@@ -1,0 +1,149 @@
+/**
+ * Commands that js-redis-server lacks, or has in an older form, and Upstash's client uses.
+ */
+import {
+  type CommandDefinition,
+  defineCommand,
+  luaReplyToRedisValue,
+  type RedisDataValue,
+  type RedisExecutionContext,
+  RedisResult,
+  RedisValue,
+  redisCommandDefinitions,
+  t,
+} from "js-redis-server/core";
+
+/** The engine's own definition of a command, to build a variant on. */
+function known(name: string): CommandDefinition {
+  const definition = redisCommandDefinitions.find((each) => each.name === name);
+  if (!definition) throw new Error(`the embedded engine has no ${name}`);
+  return definition;
+}
+
+const echo = defineCommand({
+  name: "echo",
+  schema: t.object({ message: t.bulk() }),
+  flags: ["fast"],
+  keys: () => [],
+  execute: ({ message }) => RedisResult.create(RedisValue.bulkString(message)),
+});
+
+/** MEMORY USAGE key: an estimate, by the bytes that are stored. */
+const memory = defineCommand({
+  name: "memory",
+  schema: t.object({ subcommand: t.keyword("USAGE"), key: t.key(), samples: t.variadic(t.bulk()) }),
+  flags: ["readonly"],
+  keys: ({ key }) => [key],
+  execute({ key }, ctx) {
+    const value = ctx.db.get(key);
+    return RedisResult.create(value ? RedisValue.integer(56 + key.length + sizeOf(value)) : RedisValue.null());
+  },
+});
+
+function sizeOf(value: RedisDataValue): number {
+  switch (value.type) {
+    case "string":
+      return value.value.length;
+    case "hash":
+      return sum([...value.fields.values()], ({ field, value: text }) => 16 + field.length + text.length);
+    case "list":
+      return sum(value.values, (item) => 11 + item.length);
+    case "set":
+      return sum([...value.members.values()], (member) => 16 + member.length);
+    case "zset":
+      return sum([...value.members.values()], ({ member }) => 40 + member.length);
+    case "stream":
+      return sum(value.entries, ({ fields }) => 32 + sum(fields, (field) => 8 + field.length));
+  }
+}
+
+function sum<T>(items: readonly T[], size: (item: T) => number): number {
+  return items.reduce((total, item) => total + size(item), 0);
+}
+
+/** HEXPIRETIME and HPEXPIRETIME take the arguments of HTTL and answer with the moment instead of the time that is left. */
+function fieldExpireTime(name: string, unitMs: number): CommandDefinition {
+  const { since: _since, ...httl } = known("httl");
+  return {
+    ...httl,
+    name,
+    execute(args: unknown, ctx: RedisExecutionContext) {
+      const { key, fields } = args as { key: Buffer; fields: Buffer[] };
+      const hash = ctx.db.getHash(key);
+      const now = Date.now();
+      const moments = fields.map((field) => {
+        const entry = [...(hash?.fields.values() ?? [])].find((each) => each.field.equals(field));
+        if (!entry || (entry.expiresAt ?? now) < now) return -2;
+        return entry.expiresAt === undefined ? -1 : Math.ceil(entry.expiresAt / unitMs);
+      });
+      return RedisResult.create(RedisValue.array(moments.map((moment) => RedisValue.integer(moment))));
+    },
+  };
+}
+
+type BitOperation = (first: number, others: number[]) => number;
+
+/** The operations of BITOP that came later: bits of the first key and of the others, byte by byte. */
+const BIT_OPERATIONS: Record<string, BitOperation> = {
+  DIFF: (first, others) => first & ~anyOf(others),
+  DIFF1: (first, others) => anyOf(others) & ~first,
+  ANDOR: (first, others) => first & anyOf(others),
+  ONE: (first, others) => {
+    let seen = 0;
+    let twice = 0;
+    for (const byte of [first, ...others]) {
+      twice |= seen & byte;
+      seen |= byte;
+    }
+    return seen & ~twice;
+  },
+};
+
+const anyOf = (bytes: number[]) => bytes.reduce((all, byte) => all | byte, 0);
+
+const plainBitop = known("bitop");
+
+const bitop: CommandDefinition = {
+  ...plainBitop,
+  schema: t.custom((input, index, ctx) => {
+    const [operation, destKey, ...sourceKeys] = input.slice(index);
+    const op = operation?.toString().toUpperCase() ?? "";
+    if (!destKey || sourceKeys.length === 0 || !Object.hasOwn(BIT_OPERATIONS, op)) return plainBitop.schema.parse(input, index, ctx);
+    return { value: { op, destKey, sourceKeys }, nextIndex: input.length };
+  }),
+  execute(args: unknown, ctx: RedisExecutionContext) {
+    const { op, destKey, sourceKeys } = args as { op: string; destKey: Buffer; sourceKeys: Buffer[] };
+    const operation = BIT_OPERATIONS[op];
+    if (!operation) return plainBitop.execute(args, ctx);
+    const [first = Buffer.alloc(0), ...others] = sourceKeys.map((key) => ctx.db.getString(key) ?? Buffer.alloc(0));
+    const length = Math.max(first.length, ...others.map((other) => other.length));
+    const result = Buffer.from(Array.from({ length }, (_, i) => operation(first[i] ?? 0, others.map((other) => other[i] ?? 0)) & 0xff));
+    if (length === 0) ctx.db.delete(destKey);
+    else ctx.db.setString(destKey, result);
+    return RedisResult.create(RedisValue.integer(length));
+  },
+};
+
+/** Upstash runs any function read-only by FCALL_RO, also one that is not declared `no-writes`. */
+const plainFcallRo = known("fcall_ro");
+
+const fcallRo: CommandDefinition = {
+  ...plainFcallRo,
+  async execute(args: unknown, ctx: RedisExecutionContext) {
+    const { functionName, numKeys, rest } = args as { functionName: string; numKeys: number; rest: Buffer[] };
+    const found = ctx.server.functionRegistry.findFunction(functionName);
+    if (!found || found.flags.includes("no-writes")) return plainFcallRo.execute(args, ctx) as Promise<RedisResult>;
+    const runtime = await ctx.server.getLuaRuntime();
+    const reply = runtime.eval(found.script, rest.slice(0, numKeys), rest.slice(numKeys), ctx, { readOnly: true });
+    return RedisResult.create(luaReplyToRedisValue(reply));
+  },
+};
+
+export const missingCommands: readonly CommandDefinition[] = [
+  echo as unknown as CommandDefinition,
+  memory as unknown as CommandDefinition,
+  fieldExpireTime("hexpiretime", 1_000),
+  fieldExpireTime("hpexpiretime", 1),
+  bitop,
+  fcallRo,
+];

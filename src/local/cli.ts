@@ -1,0 +1,27 @@
+/**
+ * `npm run upstash`: the local Upstash as a program.
+ */
+import { HELP, readOptions } from "./options.ts";
+import { startLocalUpstash } from "./start.ts";
+
+async function main(): Promise<void> {
+  const options = readOptions(process.argv.slice(2), process.env);
+  if (options.help) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const say = (line: string) => process.stdout.write(`${line}\n`);
+  const local = await startLocalUpstash({ ...options, log: options.quiet ? undefined : say });
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      local.close().then(() => process.exit(0));
+    });
+  }
+  if (options.quiet) say(JSON.stringify({ event: "ready", url: local.url, controlUrl: local.controlUrl }));
+  else say(`local Upstash on ${local.url}, token ${local.token}, ${options.redis ? "over a Redis server" : "embedded engine"}`);
+}
+
+main().catch((error: Error) => {
+  process.stderr.write(`upstash: ${error.message}\n`);
+  process.exitCode = 1;
+});

@@ -1,0 +1,59 @@
+/**
+ * The local Upstash without a server: `Request` in, `Response` out, as a stand-in for `fetch`.
+ */
+import type { RestAnswer } from "./answers.ts";
+import type { RestCall } from "./requests.ts";
+
+const PIECES = 10;
+
+export async function toResponse(answer: (call: RestCall) => Promise<RestAnswer>, request: Request): Promise<Response> {
+  const url = new URL(request.url);
+  const body = Buffer.from(await request.arrayBuffer());
+  const headers = new Map<string, string>(request.headers.entries());
+  const { status, headers: answerHeaders, body: text, spoiled } = await answer({
+    method: request.method,
+    path: url.pathname,
+    query: url.search.slice(1),
+    headers,
+    body,
+  });
+  if (spoiled?.how === "drop") throw new TypeError("connection lost");
+  if (spoiled?.how === "hang") return whenAborted(request.signal);
+  const content = spoiled?.how === "drip" ? drip(text, spoiled.ms) : spoiled?.how === "truncate" ? breakOff(text) : text;
+  return new Response(content, { status, headers: answerHeaders });
+}
+
+function whenAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+}
+
+/** The text in ten pieces. */
+export function inPieces(text: string): string[] {
+  const size = Math.max(1, Math.ceil(text.length / PIECES));
+  return Array.from({ length: Math.ceil(text.length / size) }, (_, i) => text.slice(i * size, (i + 1) * size));
+}
+
+function drip(text: string, ms: number): ReadableStream<Uint8Array> {
+  const pieces = inPieces(text);
+  return new ReadableStream({
+    async pull(controller) {
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      const piece = pieces.shift();
+      if (piece === undefined) controller.close();
+      else controller.enqueue(Buffer.from(piece));
+    },
+  });
+}
+
+function breakOff(text: string): ReadableStream<Uint8Array> {
+  let begun = false;
+  return new ReadableStream({
+    pull(controller) {
+      if (begun) controller.error(new TypeError("connection lost"));
+      else controller.enqueue(Buffer.from(text.slice(0, text.length / 2)));
+      begun = true;
+    },
+  });
+}

@@ -1,0 +1,53 @@
+/**
+ * Start a local Upstash from its options: backend, REST server, and what was asked for beside them.
+ */
+import { createEmbeddedBackend } from "./backends/embedded.ts";
+import { createRespBackend } from "./backends/resp.ts";
+import { serveControl } from "./control.ts";
+import type { Fault } from "./faults.ts";
+import { serveUpstash } from "./serve.ts";
+import { createUpstash, type Upstash } from "./upstash.ts";
+
+export type StartOptions = {
+  host?: string | undefined;
+  port?: number | undefined;
+  token: string;
+  readOnlyToken?: string | undefined;
+  /** Address of a Redis; without it the embedded engine. */
+  redis?: string | undefined;
+  /** Open the control endpoint on this port of 127.0.0.1; 0 takes any free one. */
+  controlPort?: number | undefined;
+  /** Misbehave from the start: see faults.ts. */
+  faults?: readonly Fault[] | undefined;
+  log?: ((line: string) => void) | undefined;
+};
+
+export type LocalUpstash = {
+  url: string;
+  controlUrl: string | null;
+  token: string;
+  upstash: Upstash;
+  close(): Promise<void>;
+};
+
+/** @example const local = await startLocalUpstash({ port: 8079, token: "local" }); */
+export async function startLocalUpstash(options: StartOptions): Promise<LocalUpstash> {
+  const { host = "127.0.0.1", port = 0, token, readOnlyToken, redis, controlPort, faults = [], log } = options;
+  const backend = redis ? createRespBackend({ url: redis, ...(log ? { onState: log } : {}) }) : createEmbeddedBackend();
+  const upstash = createUpstash({ backend, token, readOnlyToken, log });
+  for (const fault of faults) upstash.faults.add(fault);
+  const closers: (() => Promise<void>)[] = [() => backend.close()];
+  const close = async () => {
+    for (const closer of closers.toReversed()) await closer();
+  };
+  try {
+    const served = await serveUpstash(upstash, { host, port });
+    closers.push(served.close);
+    const control = controlPort === undefined ? null : await serveControl({ backend, ...upstash }, controlPort);
+    if (control) closers.push(control.close);
+    return { url: served.url, controlUrl: control?.url ?? null, token, upstash, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}

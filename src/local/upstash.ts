@@ -1,0 +1,126 @@
+/**
+ * A local Upstash: its REST protocol in front of a Redis that runs in this process or elsewhere.
+ *
+ * Read `decide` first: the token, then the commands of the request, then the backend, then JSON.
+ */
+import { errorJson, type RestAnswer, replyJson } from "./answers.ts";
+import { type Backend, commandName, isBackendDown, isReplyError, type Reply } from "./backends/backend.ts";
+import { type Counters, createCounters } from "./counters.ts";
+import { TOO_LARGE, WRONG_METHOD, WRONG_TOKEN } from "./errors.ts";
+import { type Circumstances, createExecutor } from "./execute.ts";
+import { createFaults, type Faults, misbehave } from "./faults.ts";
+import { toResponse } from "./fetch.ts";
+import { createReplicas } from "./replicas.ts";
+import { type Parsed, type RestCall, readRequest } from "./requests.ts";
+import { createRights } from "./tokens.ts";
+
+export type UpstashOptions = {
+  backend: Backend;
+  token: string;
+  /** A second token that may only read. */
+  readOnlyToken?: string | undefined;
+  /** One line for each request: status, time, command names; never a key or a value. */
+  log?: ((line: string) => void) | undefined;
+};
+
+export type Upstash = {
+  /** Answer a request that an HTTP server has taken apart. */
+  answer(call: RestCall): Promise<RestAnswer>;
+  /** The same for a `Request`, for use without a server. */
+  fetch(request: Request): Promise<Response>;
+  counters: Counters;
+  faults: Faults;
+};
+
+type Decided = { answer: RestAnswer; names: string[]; fault?: string };
+
+export const MAX_REQUEST_BYTES = 10 * 1024 * 1024;
+
+const METHODS = ["GET", "POST", "PUT", "HEAD"];
+
+/** @example const upstash = createUpstash({ backend: createEmbeddedBackend(), token: "local" }); */
+export function createUpstash({ backend, token, readOnlyToken, log }: UpstashOptions): Upstash {
+  const counters = createCounters();
+  const faults = createFaults();
+  const replicas = createReplicas();
+  const executor = createExecutor(backend, counters, replicas);
+  const rightOf = createRights(token, readOnlyToken);
+  const flushScripts = () => backend.command([Buffer.from("SCRIPT"), Buffer.from("FLUSH")]);
+
+  async function answer(call: RestCall): Promise<RestAnswer> {
+    const started = performance.now();
+    counters.request(call.body.length);
+    const { answer: found, names, fault } = await decide(call);
+    const result = call.method === "HEAD" ? { ...found, body: "" } : found;
+    counters.answer(Buffer.byteLength(result.body));
+    log?.(logLine(call, result.status, performance.now() - started, names, fault));
+    return result;
+  }
+
+  async function decide(call: RestCall): Promise<Decided> {
+    const right = rightOf(call);
+    if (right === "none") return { answer: failure(401, WRONG_TOKEN), names: [] };
+    if (!METHODS.includes(call.method)) return { answer: failure(405, WRONG_METHOD), names: [] };
+    if (call.body.length > MAX_REQUEST_BYTES) return { answer: failure(413, TOO_LARGE), names: [] };
+    const parsed = readRequest(call);
+    const names = namesOf(parsed);
+    const fault = faults.pick(names);
+    const circumstances = {
+      readOnly: right === "read",
+      stale: fault?.kind === "stale" && !replicas.isCurrent(call.headers.get("upstash-sync-token")),
+      rememberReads: faults.has("stale"),
+    };
+    const base64 = call.headers.get("upstash-encoding")?.toLowerCase() === "base64";
+    const attempt = () => run(parsed, circumstances, base64).catch(whenDown);
+    if (!fault) return { answer: await attempt(), names };
+    return { answer: await misbehave(fault, attempt, flushScripts), names, fault: fault.kind };
+  }
+
+  async function run(parsed: Parsed, circumstances: Circumstances, base64: boolean): Promise<RestAnswer> {
+    switch (parsed.kind) {
+      case "refused":
+        return failure(400, parsed.error);
+      case "command":
+        return answerTo(await executor.one(parsed.command, circumstances), (reply) => replyJson(reply, base64));
+      case "pipeline":
+        return answerTo(await executor.pipeline(parsed.commands, circumstances), (replies) => manyJson(replies, base64));
+      case "multi-exec":
+        return answerTo(await executor.transaction(parsed.commands, circumstances), (replies) => manyJson(replies, base64));
+    }
+  }
+
+  function answerTo<R extends Reply>(reply: R, json: (reply: R) => string): RestAnswer {
+    if (isReplyError(reply)) return failure(400, reply.error);
+    return { status: 200, headers: { "content-type": "application/json", "upstash-sync-token": replicas.nextToken() }, body: json(reply) };
+  }
+
+  return { answer, fetch: (request) => toResponse(answer, request), counters, faults };
+}
+
+function manyJson(replies: Reply, base64: boolean): string {
+  return `[${(replies as Reply[]).map((reply) => replyJson(reply, base64)).join(",")}]`;
+}
+
+function failure(status: number, error: string): RestAnswer {
+  return { status, headers: { "content-type": "application/json" }, body: errorJson(error) };
+}
+
+function whenDown(error: unknown): RestAnswer {
+  if (!isBackendDown(error)) throw error;
+  return failure(503, `ERR ${error.message}`);
+}
+
+function namesOf(parsed: Parsed): string[] {
+  if (parsed.kind === "refused") return [];
+  if (parsed.kind === "command") return [commandName(parsed.command)];
+  return parsed.commands.map((command) => ("error" in command ? "?" : commandName(command)));
+}
+
+const MAX_NAMES = 20;
+
+function logLine(call: RestCall, status: number, ms: number, names: string[], fault?: string): string {
+  const shown = names.slice(0, MAX_NAMES).map((name) => (/^[A-Z.]{1,24}$/.test(name) ? name : "?"));
+  const more = names.length > MAX_NAMES ? ` and ${names.length - MAX_NAMES} more` : "";
+  const batch = /^\/(pipeline|multi-exec)\/*$/.exec(call.path)?.[1];
+  return [status, `${ms.toFixed(1)}ms`, call.method, batch, shown.join(" ") + more, fault && `(fault: ${fault})`].filter(Boolean).join(" ");
+}

@@ -1,0 +1,74 @@
+/**
+ * Every write is an operation: it takes effect exactly once, under its preconditions, in one script. See
+ * operation.lua for the order of things; this file is its binding.
+ */
+import type { Redis } from "./client.ts";
+import { malformed, StoreError } from "./error.ts";
+import operationLua from "./operation.lua";
+import { type Binding, bindings, composeScript, evaluate, inOrder, type Names, type Values } from "./script.ts";
+
+/** What the caller asked for, once. Made from the request by http/operation.ts. */
+export type Operation = {
+  /** Redis key of the record. */
+  record: string;
+  fingerprint: string;
+  recordSeconds: number;
+  /** "" for none, "*" for any content, or content tags separated by spaces. */
+  ifMatch: string;
+  ifNoneMatch: string;
+};
+
+/** What the operation itself may say instead of running the body. */
+export type OperationRefusal = { outcome: "precondition_failed"; etag: string } | { outcome: "idempotency_key_reused" };
+
+/** The body's own reply: its word, and what follows. */
+export type Reply = { word: string; values: string[] };
+
+/**
+ * A writing script.
+ * @param parts Lua texts that the body may use, then the body itself
+ * @param names the body's KEYS and ARGV, as its header declares them; the first key is the entity
+ */
+export function operationScript<const K extends Names, const A extends Names>(parts: string[], names: Binding<K, A>) {
+  const body = parts.at(-1)!;
+  bindings.push({ body, ...names });
+  const script = composeScript([...parts.slice(0, -1), `local function body(KEYS, ARGV)\n${body}\nend\nlocal guard`, operationLua]);
+
+  return async (redis: Redis, keys: Values<K>, args: Values<A>, op: Operation): Promise<Reply | OperationRefusal> => {
+    const allKeys = [op.record, ...inOrder(names.keys, keys)];
+    const allArgs = [op.fingerprint, String(op.recordSeconds), op.ifMatch, op.ifNoneMatch, "0", "0"];
+    earnRetry();
+    const send = () => evaluate(redis, script, allKeys, [...allArgs, ...inOrder(names.args, args)], true);
+    const [state, word = "", ...values] = await send().catch((error: unknown) => {
+      if (!(error instanceof StoreError) || error.applied !== "unknown" || !spendRetry()) throw error;
+      return send(); // safe: the record tells whether the first one took effect
+    });
+    redis.meter.replayed ||= state === "replayed";
+    if (state === "fresh" || state === "replayed") return { word, values };
+    if (state === "precondition_failed") return { outcome: state, etag: word };
+    if (state === "idempotency_key_reused") return { outcome: state };
+    throw malformed(true);
+  };
+}
+
+/** The word of a body that refused, as an outcome; a word it cannot say is a malformed answer. */
+export function refusedBy<W extends string>(word: string, words: readonly W[]): { [K in W]: { outcome: K } }[W] {
+  if (!(words as readonly string[]).includes(word)) throw malformed(true);
+  return { outcome: word } as { [K in W]: { outcome: K } }[W];
+}
+
+/**
+ * The retry budget of an isolate: a lost answer is asked for again, but while Redis is down retries stay under a
+ * tenth of the requests, so that an outage is not made worse by us.
+ */
+const retryBudget = { tokens: 5, most: 5, perOperation: 0.1 };
+
+function earnRetry(): void {
+  retryBudget.tokens = Math.min(retryBudget.most, retryBudget.tokens + retryBudget.perOperation);
+}
+
+function spendRetry(): boolean {
+  if (retryBudget.tokens < 1) return false;
+  retryBudget.tokens -= 1;
+  return true;
+}

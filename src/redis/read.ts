@@ -1,0 +1,67 @@
+/**
+ * The plain reads, each one hop, shaped in one place: with deserialization off the client's own types are not
+ * what arrives.
+ */
+import { errors } from "@upstash/redis/cloudflare";
+import type { Redis } from "./client.ts";
+import type { Texts } from "./codec.ts";
+import { malformed, storeErrorFrom } from "./error.ts";
+
+/** All fields of a hash, or null when there is none (HGETALL). */
+export async function readHash(redis: Redis, key: string): Promise<Texts | null> {
+  return pairs(await redis.hop((client) => client.hgetall(key)));
+}
+
+/** Some fields of a hash in the order asked, null for each that is missing (HMGET). */
+export async function readFieldsOf(redis: Redis, key: string, fields: string[]): Promise<(string | null)[]> {
+  return texts(await redis.hop((client) => client.hmget(key, ...fields)), fields.length);
+}
+
+/** A string, or null (GET). */
+export async function readString(redis: Redis, key: string): Promise<string | null> {
+  const value: unknown = await redis.hop((client) => client.get(key));
+  if (value !== null && typeof value !== "string") throw malformed(false);
+  return value;
+}
+
+/** Many hashes in one hop: whole ones, or the named fields of each (a pipeline of HGETALL or HMGET). */
+export async function readHashes(redis: Redis, keys: string[], fields?: string[]): Promise<(Texts | null)[]> {
+  const replies: unknown = await redis.hop((client) => {
+    const pipeline = client.pipeline();
+    for (const key of keys) {
+      if (fields) pipeline.hmget(key, ...fields);
+      else pipeline.hgetall(key);
+    }
+    return pipeline.exec<unknown[]>({ keepErrors: true });
+  });
+  if (!Array.isArray(replies) || replies.length !== keys.length) throw malformed(false);
+  return replies.map((item: { result?: unknown; error?: unknown }) => {
+    if (item?.error !== undefined) throw storeErrorFrom(new errors.UpstashError(String(item.error)), false);
+    return fields ? zip(fields, texts(item?.result, fields.length)) : pairs(item?.result);
+  });
+}
+
+/** The fields that are there, with their texts; null when none is. */
+export function zip(fields: string[], values: (string | null)[]): Texts | null {
+  const found = fields.flatMap((field, i): Texts => (values[i] == null ? [] : [[field, values[i]]]));
+  return found.length ? found : null;
+}
+
+/** Shape HGETALL's flat reply; null when there is no hash. */
+export function pairs(reply: unknown): Texts | null {
+  if (reply === null) return null;
+  if (!isStrings(reply) || reply.length % 2 !== 0) throw malformed(false);
+  const found: Texts = [];
+  for (let i = 0; i < reply.length; i += 2) found.push([reply[i]!, reply[i + 1]!]);
+  return found.length ? found : null;
+}
+
+function texts(reply: unknown, length: number): (string | null)[] {
+  // The client answers null, not an array of nulls, when every field is missing.
+  if (reply === null) return Array<null>(length).fill(null);
+  const fits = Array.isArray(reply) && reply.length === length && reply.every((x) => x === null || typeof x === "string");
+  if (!fits) throw malformed(false);
+  return reply as (string | null)[];
+}
+
+const isStrings = (reply: unknown): reply is string[] => Array.isArray(reply) && reply.every((item) => typeof item === "string");

@@ -1,0 +1,63 @@
+/**
+ * A .lua file as a typed function: keys and arguments are given by the names its header declares, the reply is
+ * a flat list of strings and is checked to be one. test/layout.test.ts compares headers and bindings.
+ */
+import { createHash } from "node:crypto";
+import type { Redis } from "./client.ts";
+import { malformed, StoreError } from "./error.ts";
+import library from "./library.lua";
+
+/** Names in the order of the header. A last name ending in `...` stands for any number of values. */
+export type Names = readonly string[];
+
+/** The values for such names: a string each, a list for the variadic one. */
+export type Values<N extends Names> = {
+  [Name in N[number] as Name extends `${infer Base}...` ? Base : Name]: Name extends `${string}...` ? string[] : string;
+};
+
+export type Binding<K extends Names, A extends Names> = { keys: K; args: A };
+
+export type Script = { source: string; sha: string };
+
+/** Every script the Worker can send, with its body's text and names, for the tests that read headers. */
+export const bindings: { body: string; keys: Names; args: Names }[] = [];
+
+/** Upstash locks the keys in KEYS instead of the whole database, and refuses every other key. */
+const flagLine = "#!lua flags=allow-key-locking\n";
+
+/** Put a script together from its parts; every part sees `library.lua`. */
+export function composeScript(parts: string[]): Script {
+  const source = flagLine + [library, ...parts].join("\n");
+  return { source, sha: createHash("sha1").update(source).digest("hex") };
+}
+
+/**
+ * A script that only reads (or repairs what can be derived), so that repeating it is always safe.
+ * @returns a function of named keys and arguments giving the reply, its first word first
+ */
+export function readingScript<const K extends Names, const A extends Names>(body: string, names: Binding<K, A>) {
+  bindings.push({ body, ...names });
+  const script = composeScript([body]);
+  return (redis: Redis, keys: Values<K>, args: Values<A>): Promise<string[]> =>
+    evaluate(redis, script, inOrder(names.keys, keys), inOrder(names.args, args), false);
+}
+
+/** Values by name, in the header's order, the variadic one spread out. */
+export function inOrder(names: Names, values: Record<string, string | string[]>): string[] {
+  return names.flatMap((name) => values[name.replace(/\.\.\.$/, "")]!);
+}
+
+/**
+ * EVALSHA, and EVAL only when the server says that it does not know the script (not when some text contains
+ * "noscript", as the client's createScript would).
+ */
+export async function evaluate(redis: Redis, script: Script, keys: string[], args: string[], writes: boolean): Promise<string[]> {
+  const reply: unknown = await redis
+    .hop((client) => client.evalsha(script.sha, keys, args), { writes })
+    .catch((error: unknown) => {
+      if (!(error instanceof StoreError) || error.code !== "no_script") throw error;
+      return redis.hop((client) => client.eval(script.source, keys, args), { writes });
+    });
+  if (!Array.isArray(reply) || typeof reply[0] !== "string" || !reply.every((item) => typeof item === "string")) throw malformed(writes);
+  return reply;
+}

@@ -1,0 +1,228 @@
+/** Profiles over HTTP. */
+import { Hono } from "hono";
+import * as v from "valibot";
+import type { App } from "../../http/app-env.ts";
+import { endpoint } from "../../http/endpoint.ts";
+import { refusals } from "../../http/problem.ts";
+import { entity } from "../../http/respond.ts";
+import { fieldList, fieldName, id, readOnly, scalarValue, textOf, withCustomFields } from "../../http/schema.ts";
+import * as profiles from "./profiles.ts";
+
+const refuse = refusals({
+  profile_not_found: [404, "No profile has this id, name or address."],
+  profile_exists: [409, "A profile with this id exists; PUT replaces it."],
+  username_taken: [409, "Another profile has this username; case does not count."],
+  email_taken: [409, "Another profile has this e-mail address; case does not count."],
+  too_many_fields: [409, `With this change the profile would have more than ${profiles.mostFields} fields.`],
+});
+
+const username = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.-]{3,32}$/, "3 to 32 of A-Z a-z 0-9 _ . -"));
+const email = v.pipe(v.string(), v.email("an e-mail address"), v.maxLength(254, "up to 254 characters"));
+const name = textOf(1024);
+const avatar = v.pipe(v.string(), v.maxLength(2048, "up to 2048 characters"), v.check(isHttpsUrl, "an https: URL, or empty"));
+const bio = v.pipe(
+  v.string(),
+  v.check((text) => [...text].length <= 2000, "up to 2000 characters"),
+);
+
+function isHttpsUrl(text: string): boolean {
+  return text === "" || (/^https:\/\/[^\s\\]+$/i.test(text) && URL.canParse(text));
+}
+
+const known = {
+  first_name: v.optional(name),
+  last_name: v.optional(name),
+  avatar: v.optional(avatar),
+  bio: v.optional(bio),
+  verified: readOnly,
+  joined: readOnly,
+};
+/** Beside those given, a saved profile always has these. */
+const always = ["first_name", "last_name", "avatar", "bio", "verified", "joined"];
+const fewFields = <T extends object>() =>
+  v.check<T, string>(
+    (body) => new Set([...Object.keys(body), ...always]).size - ("id" in body ? 1 : 0) <= profiles.mostFields,
+    `up to ${profiles.mostFields} fields`,
+  );
+
+const newProfile = v.pipe(withCustomFields({ id: v.optional(id), username, email, ...known }, v.nullable(scalarValue)), fewFields());
+const wholeProfile = v.pipe(withCustomFields({ id: readOnly, username, email, ...known }, v.nullable(scalarValue)), fewFields());
+const patch = withCustomFields(
+  {
+    id: readOnly,
+    username: v.optional(username),
+    email: v.optional(email),
+    first_name: v.nullish(name),
+    last_name: v.nullish(name),
+    avatar: v.nullish(avatar),
+    bio: v.nullish(bio),
+    verified: readOnly,
+    joined: readOnly,
+  },
+  v.nullable(scalarValue),
+);
+const profile = v.objectWithRest(
+  {
+    id: v.string(),
+    username: v.optional(v.string()),
+    email: v.optional(v.string()),
+    first_name: v.optional(v.string()),
+    last_name: v.optional(v.string()),
+    avatar: v.optional(v.string()),
+    bio: v.optional(v.string()),
+    verified: v.optional(v.boolean()),
+    joined: v.optional(v.string()),
+  },
+  v.unknown(),
+);
+
+const param = v.object({ id });
+const claimProblems = ["username_taken", "email_taken", "contended"] as const;
+
+export const routes = new Hono<App>()
+  .post(
+    "/v1/profiles",
+    endpoint({
+      summary: "Create a profile",
+      description: "Its name and address are unique without regard to case. Without an id a UUID is made.",
+      scope: "profiles",
+      write: true,
+      body: newProfile,
+      answers: { 201: profile },
+      problems: ["profile_exists", ...claimProblems],
+    }),
+    async (c) => {
+      const { id = crypto.randomUUID(), ...fields } = c.req.valid("json");
+      const result = await profiles.create(c.var.redis, id, fields, c.var.operation);
+      if (result.outcome !== "ok") return refuse(c, result);
+      const headers = { Location: `/v1/profiles/${encodeURIComponent(result.profile.id)}` };
+      return entity(c, result.profile, result.etag, { status: 201, headers });
+    },
+  )
+  .get(
+    "/v1/profiles",
+    endpoint({
+      summary: "Look up a profile by username or email",
+      description: "Two hops: the claim names the profile.",
+      scope: "profiles:read",
+      query: v.union(
+        [v.object({ username, email: v.optional(v.never()) }), v.object({ email, username: v.optional(v.never()) })],
+        "either username or email",
+      ),
+      answers: { 200: profile },
+      problems: ["profile_not_found"],
+    }),
+    async (c) => {
+      const { username, email } = c.req.valid("query");
+      const found = await profiles.findBy(c.var.redis, username === undefined ? { email: email! } : { username });
+      if (!found) return refuse(c, { outcome: "profile_not_found" });
+      return entity(c, found.profile, found.etag);
+    },
+  )
+  .post(
+    "/v1/profiles/batch-get",
+    endpoint({
+      summary: "Read up to 100 profiles",
+      description: "In the order of the ids, null for each that is missing. One hop.",
+      scope: "profiles:read",
+      body: v.strictObject({
+        ids: v.pipe(v.array(id), v.minLength(1, "1 to 100 ids"), v.maxLength(100, "1 to 100 ids")),
+        fields: v.optional(v.pipe(v.array(fieldName), v.minLength(1, "1 to 64 fields"), v.maxLength(64, "1 to 64 fields"))),
+      }),
+      answers: { 200: v.object({ profiles: v.array(v.nullable(profile)) }) },
+    }),
+    async (c) => {
+      const { ids, fields } = c.req.valid("json");
+      return c.json({ profiles: await profiles.list(c.var.redis, ids, fields) }, 200);
+    },
+  )
+  .get(
+    "/v1/profiles/:id",
+    endpoint({
+      summary: "Read a profile",
+      description: "`fields` reads only those, `view=public` what anybody may see.",
+      scope: "profiles:read",
+      param,
+      query: v.object({ fields: v.optional(fieldList), view: v.optional(v.literal("public", "public")) }),
+      answers: { 200: profile },
+      problems: ["profile_not_found"],
+    }),
+    async (c) => {
+      const { fields, view } = c.req.valid("query");
+      const asked = view ? profiles.publicFields.filter((field) => fields?.includes(field) ?? true) : fields;
+      const found = await profiles.get(c.var.redis, c.req.valid("param").id, asked);
+      if (!found) return refuse(c, { outcome: "profile_not_found" });
+      return entity(c, found.profile, found.etag);
+    },
+  )
+  .put(
+    "/v1/profiles/:id",
+    endpoint({
+      summary: "Create a profile or replace it whole",
+      description: "`joined` and `verified` stay as they are. `If-None-Match: *` creates only.",
+      scope: "profiles",
+      write: true,
+      param,
+      body: wholeProfile,
+      answers: { 200: profile, 201: profile },
+      problems: claimProblems,
+    }),
+    async (c) => {
+      const result = await profiles.replace(c.var.redis, c.req.valid("param").id, c.req.valid("json"), c.var.operation);
+      if (result.outcome !== "ok") return refuse(c, result);
+      return entity(c, result.profile, result.etag, { status: result.created ? 201 : 200 });
+    },
+  )
+  .patch(
+    "/v1/profiles/:id",
+    endpoint({
+      summary: "Merge into a profile",
+      description: "RFC 7396: a field set to null is removed, a field not named stays.",
+      scope: "profiles",
+      write: true,
+      param,
+      body: patch,
+      mergePatch: true,
+      answers: { 200: profile },
+      problems: ["profile_not_found", "too_many_fields", ...claimProblems],
+    }),
+    async (c) => {
+      const result = await profiles.update(c.var.redis, c.req.valid("param").id, c.req.valid("json"), c.var.operation);
+      if (result.outcome !== "ok") return refuse(c, result);
+      return entity(c, result.profile, result.etag);
+    },
+  )
+  .delete(
+    "/v1/profiles/:id",
+    endpoint({
+      summary: "Delete a profile and free its name and address",
+      scope: "profiles",
+      write: true,
+      param,
+      answers: { 204: null },
+      problems: ["profile_not_found", "contended"],
+    }),
+    async (c) => {
+      const result = await profiles.remove(c.var.redis, c.req.valid("param").id, c.var.operation);
+      if (result.outcome !== "ok") return refuse(c, result);
+      return c.body(null, 204);
+    },
+  )
+  .put(
+    "/v1/profiles/:id/verified",
+    endpoint({
+      summary: "Say whether a profile is verified",
+      scope: "profiles:verify",
+      write: true,
+      param,
+      body: v.strictObject({ verified: v.boolean() }),
+      answers: { 200: profile },
+      problems: ["profile_not_found", "too_many_fields", ...claimProblems],
+    }),
+    async (c) => {
+      const { verified } = c.req.valid("json");
+      const result = await profiles.update(c.var.redis, c.req.valid("param").id, { verified }, c.var.operation);
+      if (result.outcome !== "ok") return refuse(c, result);
+      return entity(c, result.profile, result.etag);
+    },
+  );

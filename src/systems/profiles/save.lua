@@ -1,0 +1,48 @@
+-- Create a profile or replace it whole, keeping joined and verified, and take or move its claims.
+-- KEYS[1] profile             hash    user:<id>
+-- KEYS[2] username_claim      string  owner of the name
+-- KEYS[3] email_claim         string  owner of the address
+-- KEYS[4] old_username_claim  string  claim of the name that is given up, or the same key
+-- KEYS[5] old_email_claim     string  likewise
+-- KEYS[6] username_rival      hash    profile of who holds the name, or the profile's own key
+-- KEYS[7] email_rival         hash    likewise
+-- ARGV[1] id
+-- ARGV[2] username            in lower case
+-- ARGV[3] email               in lower case
+-- ARGV[4] old_username        what old_username_claim stands for
+-- ARGV[5] old_email
+-- ARGV[6] username_rival_id   "" when none is known
+-- ARGV[7] email_rival_id
+-- ARGV[8] only_new            "1" refuses an existing profile
+-- ARGV[9] fields...           field, text, …
+-- Reply: { "ok", "created" | "replaced", id, field, text, … } | { "profile_exists" }
+--      | { "username_taken" } | { "email_taken" } | { "moved", username, email } | { "rival", field, id }
+local profile_key, username_claim, email_claim, old_username_claim, old_email_claim = unpack(KEYS)
+local username_rival, email_rival = KEYS[6], KEYS[7]
+local id, username, email, old_username, old_email, username_rival_id, email_rival_id, only_new = unpack(ARGV)
+
+local profile = read_hash(profile_key)
+local exists = next(profile) ~= nil
+if exists and only_new == "1" then
+  return { "profile_exists" }
+end
+local claims = {
+  { field = "username", wanted = username, key = username_claim, old = old_username, old_key = old_username_claim,
+    rival_id = username_rival_id, rival = username_rival },
+  { field = "email", wanted = email, key = email_claim, old = old_email, old_key = old_email_claim,
+    rival_id = email_rival_id, rival = email_rival },
+}
+local refusal = judge_claims(profile, id, claims)
+if refusal then
+  return refusal
+end
+
+local fields = { joined = profile.joined or iso_time(now()), verified = profile.verified or "false" }
+for i = 9, #ARGV, 2 do
+  fields[ARGV[i]] = ARGV[i + 1]
+end
+local flat = flatten(fields)
+redis.call("DEL", profile_key)
+write_hash(profile_key, flat)
+take_claims(id, claims)
+return append({ "ok", exists and "replaced" or "created", id }, flat)

@@ -1,0 +1,64 @@
+-- Merge into a profile, moving the claims of a name or an address that changes.
+-- KEYS[1] profile             hash    user:<id>
+-- KEYS[2] username_claim      string  owner of the new name, or the profile's own key when it stays
+-- KEYS[3] email_claim         string  likewise for the address
+-- KEYS[4] old_username_claim  string  claim of the name that is given up, or the same key
+-- KEYS[5] old_email_claim     string  likewise
+-- KEYS[6] username_rival      hash    profile of who holds the name, or the profile's own key
+-- KEYS[7] email_rival         hash    likewise
+-- ARGV[1] id
+-- ARGV[2] username            in lower case, "" when it stays
+-- ARGV[3] email               in lower case, "" when it stays
+-- ARGV[4] old_username        what old_username_claim stands for
+-- ARGV[5] old_email
+-- ARGV[6] username_rival_id   "" when none is known
+-- ARGV[7] email_rival_id
+-- ARGV[8] most_fields         how many fields a profile may have
+-- ARGV[9] removed             how many of the changes are names of fields to remove; they come first
+-- ARGV[10] changes...         names to remove, then field, text, …
+-- Reply: { "ok", field, text, … } the whole profile | { "profile_not_found" } | { "too_many_fields" }
+--      | { "username_taken" } | { "email_taken" } | { "moved", username, email } | { "rival", field, id }
+local profile_key, username_claim, email_claim, old_username_claim, old_email_claim = unpack(KEYS)
+local username_rival, email_rival = KEYS[6], KEYS[7]
+local id, username, email, old_username, old_email, username_rival_id, email_rival_id = unpack(ARGV)
+local most_fields, removed = tonumber(ARGV[8]), tonumber(ARGV[9])
+
+local profile = read_hash(profile_key)
+if next(profile) == nil then
+  return { "profile_not_found" }
+end
+local claims = {
+  { field = "username", wanted = username, key = username_claim, old = old_username, old_key = old_username_claim,
+    rival_id = username_rival_id, rival = username_rival },
+  { field = "email", wanted = email, key = email_claim, old = old_email, old_key = old_email_claim,
+    rival_id = email_rival_id, rival = email_rival },
+}
+local refusal = judge_claims(profile, id, claims)
+if refusal then
+  return refusal
+end
+
+local gone, set = {}, {}
+for i = 10, 9 + removed do
+  if profile[ARGV[i]] then
+    gone[#gone + 1] = ARGV[i]
+    profile[ARGV[i]] = nil
+  end
+end
+for i = 10 + removed, #ARGV, 2 do
+  if profile[ARGV[i]] ~= ARGV[i + 1] then
+    set[#set + 1] = ARGV[i]
+    set[#set + 1] = ARGV[i + 1]
+    profile[ARGV[i]] = ARGV[i + 1]
+  end
+end
+local flat = flatten(profile)
+if #flat > 2 * most_fields and #set > 0 then
+  return { "too_many_fields" }
+end
+if #gone > 0 then
+  redis.call("HDEL", profile_key, unpack(gone))
+end
+write_hash(profile_key, set)
+take_claims(id, claims)
+return append({ "ok" }, flat)
