@@ -1,0 +1,47 @@
+/**
+ * Bundle the Worker into build/worker.js, exactly what is deployed, what `npm run dev` serves and what the tests
+ * run. Lua files become strings without their comments: those are for people, and every byte here is uploaded.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type BuildOptions, build, type Plugin } from "esbuild";
+
+const root = join(import.meta.dirname, "../..");
+
+/** Drop whole-line comments, empty lines and indentation. No script has a string over several lines. */
+export const stripLua = (source: string): string =>
+  source
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line && !line.startsWith("--"))
+    .join("\n");
+
+const lua: Plugin = {
+  name: "lua",
+  setup({ onLoad }) {
+    onLoad({ filter: /\.lua$/ }, async ({ path }) => ({ contents: stripLua(await readFile(path, "utf8")), loader: "text", watchFiles: [path] }));
+  },
+};
+
+export const workerOptions = {
+  absWorkingDir: root,
+  entryPoints: { worker: "src/index.ts" },
+  outdir: "build",
+  bundle: true,
+  format: "esm",
+  target: "es2024",
+  platform: "browser",
+  conditions: ["workerd", "worker", "browser"],
+  external: ["node:*", "cloudflare:*"],
+  minify: true,
+  metafile: true,
+  logLevel: "silent",
+  plugins: [lua],
+} as const satisfies BuildOptions;
+
+/** @returns esbuild's metafile: what is in the bundle, and how large each part is */
+export async function buildWorker() {
+  return (await build(workerOptions)).metafile;
+}
+
+if (import.meta.main) await buildWorker();
