@@ -77,6 +77,7 @@ function isLossyNumber(token: string): boolean {
   const number = Number(token);
   if (!Number.isFinite(number)) return true;
   if (/e/i.test(token)) return Number.isSafeInteger(number);
-  if (Number.isInteger(number)) return !Number.isSafeInteger(number) && BigInt(token.split(".")[0]!) !== BigInt(number);
+  // Beyond 2^53 a whole number is kept when it is what JavaScript writes for itself, or exact.
+  if (Number.isInteger(number)) return !Number.isSafeInteger(number) && String(number) !== token && BigInt(token.split(".")[0]!) !== BigInt(number);
   return token.replace(/^-?0*\.?0*|\./g, "").length > 17;
 }
