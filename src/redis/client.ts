@@ -18,8 +18,10 @@ export type Redis = {
    */
   hop<T>(send: (client: Upstash) => Promise<T>, options?: { writes?: boolean }): Promise<T>;
   readonly meter: Meter;
-  /** Upstash's token of the last state this request read or wrote. */
+  /** Upstash's token of the last state this request read or wrote; before its first hop, the one that the caller sent. */
   syncToken(): string;
+  /** Read at least the state of this token, unless the request has one already. */
+  readAtLeast(token: string): void;
   /** Hand the client back; call once, when the response is made. */
   release(): void;
 };
@@ -56,6 +58,9 @@ export function connect(config: RedisConfig, { timeoutMs = defaultTimeoutMs, syn
   return {
     meter,
     syncToken: () => client.readYourWritesSyncToken ?? "",
+    readAtLeast(token) {
+      client.readYourWritesSyncToken ||= token;
+    },
     release() {
       if (idle.length < maxIdle) idle.push(pooled);
     },
