@@ -14,7 +14,7 @@ import {
 } from "js-redis-server/core";
 
 /** The engine's own definition of a command, to build a variant on. */
-function known(name: string): CommandDefinition {
+export function known(name: string): CommandDefinition {
   const definition = redisCommandDefinitions.find((each) => each.name === name);
   if (!definition) throw new Error(`the embedded engine has no ${name}`);
   return definition;
@@ -117,7 +117,16 @@ const bitop: CommandDefinition = {
     if (!operation) return plainBitop.execute(args, ctx);
     const [first = Buffer.alloc(0), ...others] = sourceKeys.map((key) => ctx.db.getString(key) ?? Buffer.alloc(0));
     const length = Math.max(first.length, ...others.map((other) => other.length));
-    const result = Buffer.from(Array.from({ length }, (_, i) => operation(first[i] ?? 0, others.map((other) => other[i] ?? 0)) & 0xff));
+    const result = Buffer.from(
+      Array.from(
+        { length },
+        (_, i) =>
+          operation(
+            first[i] ?? 0,
+            others.map((other) => other[i] ?? 0),
+          ) & 0xff,
+      ),
+    );
     if (length === 0) ctx.db.delete(destKey);
     else ctx.db.setString(destKey, result);
     return RedisResult.create(RedisValue.integer(length));
