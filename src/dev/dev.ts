@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { context } from "esbuild";
 import { workerOptions } from "../build/worker.ts";
 import { startLocalUpstash } from "../local/start.ts";
@@ -28,6 +29,7 @@ async function dev(): Promise<void> {
   let closing = false;
   const builder = await context({
     ...workerOptions,
+    outdir: "build/dev",
     minify: false,
     logLevel: "error",
     plugins: [
@@ -52,7 +54,7 @@ async function dev(): Promise<void> {
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, close);
 
   await builder.rebuild();
-  worker = await startWorker({ port, bindings, onLog });
+  worker = await startWorker({ port, bindings, onLog, script: join(import.meta.dirname, "../../build/dev/worker.js") });
   await builder.watch();
   greet(worker.url, upstash);
 }
