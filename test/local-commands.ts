@@ -151,7 +151,7 @@ const STRINGS = [
   command("INCRBYFLOAT", key, addend),
   command("APPEND", key, value),
   command("STRLEN", key),
-  command("GETRANGE", key, fc.constantFrom("0", "1", "2", "x"), index),
+  command("GETRANGE", key, index, index),
   command("SETRANGE", key, fc.constantFrom("0", "1", "5", "-1", "x", "600000000"), value),
   command("MGET", some(key)),
   command(fc.constantFrom("MSET", "MSETNX"), some(pair(key, value))),

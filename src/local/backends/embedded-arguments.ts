@@ -172,7 +172,7 @@ function refuseNumbers(name: string, words: readonly Buffer[]): void {
   }
   if (!/^z(union|inter)(store)?$/.test(name)) return;
   const weights = words.findIndex((word) => word.toString("latin1").toUpperCase() === "WEIGHTS");
-  const spaced = weights >= 0 && words.slice(weights).some((word) => /\d\s$/.test(word.toString("latin1")));
+  const spaced = weights >= 0 && words.slice(weights).some((word) => /^\s[^\s]|[^\s]\s$/.test(word.toString("latin1")));
   if (spaced) throw new RedisCommandError("weight value is not a float");
 }
 
