@@ -52,6 +52,35 @@ describe("npm run dev", () => {
     for (const gone of [port, upstashPort]) await expect(fetch(`http://127.0.0.1:${gone}/health`)).rejects.toThrow();
   });
 
+  test("ends with npm, also when only npm is told to", async () => {
+    const [port, upstashPort] = [await freePort(), await freePort()];
+    const env = { ...process.env, REDIS_URL: "", PORT: String(port), UPSTASH_PORT: String(upstashPort) };
+    const npm = spawn("npm", ["run", "dev", "--ignore-scripts"], { cwd: root, env, stdio: ["ignore", "pipe", "inherit"] });
+    started.push(npm);
+    for await (const chunk of npm.stdout) if (String(chunk).includes("Ctrl-C")) break;
+    npm.kill("SIGTERM");
+    await expect
+      .poll(
+        () =>
+          fetch(`http://127.0.0.1:${port}/health`).then(
+            () => "up",
+            () => "down",
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe("down");
+    await expect
+      .poll(
+        () =>
+          fetch(`http://127.0.0.1:${upstashPort}/`).then(
+            () => "up",
+            () => "down",
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe("down");
+  });
+
   test("says in a sentence that a port is taken, and starts nothing", async () => {
     const taken = createServer().listen(0, "127.0.0.1");
     await once(taken, "listening");

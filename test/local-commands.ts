@@ -135,7 +135,6 @@ const KEYS = [
   command("EXPIREAT", key, moment, expireOption),
   command("PEXPIREAT", key, momentMs, expireOption),
   command(fc.constantFrom("EXPIRETIME", "PEXPIRETIME", "TTL", "PTTL", "PERSIST"), key),
-  command("DBSIZE"),
   command("KEYS", pattern),
   command("SCAN", "0", "COUNT", "1000", maybe("MATCH k*", "TYPE hash", "TYPE string", "MATCH é* TYPE zset")),
 ];

@@ -52,6 +52,9 @@ async function dev(): Promise<void> {
     process.exit();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, close);
+  // npm and the shell between us may end without passing a signal on.
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && close(), 500).unref();
 
   await builder.rebuild();
   worker = await startWorker({ port, bindings, onLog, script: join(import.meta.dirname, "../../build/dev/worker.js") });
