@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
+import { pruneClientPlugin } from "./prune-client.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -36,7 +37,7 @@ export const workerOptions = {
   minify: true,
   metafile: true,
   logLevel: "silent",
-  plugins: [lua],
+  plugins: [lua, pruneClientPlugin(root)],
 } as const satisfies BuildOptions;
 
 /** @returns esbuild's metafile: what is in the bundle, and how large each part is */

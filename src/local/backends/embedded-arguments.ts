@@ -159,7 +159,7 @@ function hasWrongCount(name: string, words: number): boolean {
 function refuseNumbers(name: string, words: readonly Buffer[]): void {
   const text = (at: number) => words[at]?.toString("latin1") ?? "";
   if (positionsOf(name, words).some((at) => /^(-0|[-+]?0\d+|\+\d+)$/.test(text(at)))) throw new ExpectedIntegerError();
-  if ((name === "hrandfield" || name === "lrem") && text(1) === "-9223372036854775808") {
+  if (name === "hrandfield" && text(1) === "-9223372036854775808") {
     throw new RedisCommandError("value is out of range, value must between -9223372036854775807 and 9223372036854775807");
   }
   const time = TIMES[name];
