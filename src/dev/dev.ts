@@ -30,7 +30,6 @@ async function dev(): Promise<void> {
   const builder = await context({
     ...workerOptions,
     outdir: "build/dev",
-    minify: false,
     logLevel: "error",
     plugins: [
       ...workerOptions.plugins,
