@@ -8,6 +8,7 @@ read_globals = {
 files["src/redis/library.lua"] = { ignore = { "211" } }
 files["src/redis/operation.lua"] = { read_globals = { "guard", "body" } }
 files["**/claims.lua"] = { ignore = { "211" } }
+files["**/merge.lua"] = { ignore = { "211" } }
 files["**/versions.lua"] = { ignore = { "211" } }
 files["src/systems/profiles/*.lua"] = { read_globals = { "judge_claims", "take_claims" } }
-files["src/systems/config/*.lua"] = { read_globals = { "look", "commit", "versions_kept" } }
+files["src/systems/config/*.lua"] = { read_globals = { "look", "commit", "versions_kept", "merged" } }
