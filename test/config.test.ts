@@ -607,6 +607,29 @@ describe("at the edge", () => {
     expect(seen.body).toEqual((await call(`GET /v1/config/${name}?fresh=true`)).body);
   });
 
+  test("a read that was under way during a write is neither kept nor shared", async () => {
+    const name = fresh("c");
+    await redis("HSET", `config:${name}`, "a", "1");
+    await fault("drip", { ms: 60, times: 1, command: "HGETALL" }); // it has read, and takes 600 ms to say so
+    const slow = call(`GET /v1/config/${name}`);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect((await patch(name, { a: 2 })).body).toEqual({ a: 2 });
+    expect((await call(`GET /v1/config/${name}`)).body).toEqual({ a: 2 });
+    expect((await slow).body).toEqual({ a: 1 });
+    expect((await call(`GET /v1/config/${name}`)).body).toEqual({ a: 2 });
+  });
+
+  test("a replayed answer tells nothing of the present", async () => {
+    const name = fresh("c");
+    const headers = { "Idempotency-Key": fresh("key"), "Content-Type": "application/json", Authorization: `Bearer ${keys.all}` };
+    await call(`PUT /v1/config/${name}`, { json: { a: 1 }, headers });
+    await patch(name, { a: 2 });
+    const replayed = await fetch(`${elsewhere.url}/v1/config/${name}`, { method: "PUT", headers, body: JSON.stringify({ a: 1 }) });
+    expect([replayed.status, replayed.headers.get("Idempotency-Replayed"), await replayed.text()]).toEqual([201, "true", '{"a":1}']);
+    await fault("html-502");
+    expect((await there(`/v1/config/${name}`)).status).toBe(503); // rather than a state that is long gone
+  });
+
   test("a refused write shows that what is known here is old: the next read asks", async () => {
     const { name, etag } = await created({ a: 1 });
     expect((await call(`GET /v1/config/${name}`)).body).toEqual({ a: 1 });
