@@ -11,4 +11,4 @@ files["**/claims.lua"] = { ignore = { "211" } }
 files["src/systems/profiles/*.lua"] = { read_globals = { "judge_claims", "take_claims" } }
 files["src/redis/decimal.lua"] = { ignore = { "211" } }
 files["**/carts/lines.lua"] = { ignore = { "211" } }
-files["**/carts/merge-items.lua"] = { ignore = { "211" }, read_globals = { "line_of", "read_lines" } }
+files["**/carts/merge-items.lua"] = { ignore = { "211" }, read_globals = { "is_line", "read_lines" } }
