@@ -6,7 +6,7 @@ read_globals = {
   "append", "flatten", "read_hash", "write_hash", "content_tag", "now", "iso_time",
 }
 files["src/redis/library.lua"] = { ignore = { "211" } }
-files["src/redis/operation.lua"] = { read_globals = { "guard", "body" } }
+files["src/redis/operation.lua"] = { read_globals = { "guard", "prepare", "body" } }
 files["**/claims.lua"] = { ignore = { "211" } }
 files["src/systems/profiles/*.lua"] = { read_globals = { "judge_claims", "take_claims" } }
 files["src/redis/decimal.lua"] = { ignore = { "211" } }
