@@ -53,7 +53,8 @@ export function misfits(schema: Record<string, Field<never> | Field<unknown>>, t
 }
 
 /** Names of stored fields as the `errors` of a `corrupt_record`. */
-export const corrupt = (fields: string[]) => fields.map((field) => ({ pointer: `/${field}`, detail: "The stored text is not what this field holds." }));
+export const corrupt = (fields: string[]) =>
+  fields.map((field) => ({ pointer: `/${field}`, detail: "The stored text is not what this field holds." }));
 
 /** Write values through a schema, skipping those that are undefined. */
 export function writeFields(schema: Record<string, Field<never> | Field<unknown>>, values: Record<string, unknown>): Texts {

@@ -35,3 +35,29 @@ local function put_field(flat, field, text)
   end
   append(flat, { field, text })
 end
+
+-- Remove a field from a flat list.
+local function drop_field(flat, field)
+  for i = 1, #flat, 2 do
+    if flat[i] == field then
+      table.remove(flat, i)
+      table.remove(flat, i)
+      return
+    end
+  end
+end
+
+-- Remove all lines of a cart; fields of another form stay, and live so long from now on.
+local function clear_lines(cart_key, flat, ttl_seconds)
+  local others = {}
+  for i = 1, #flat, 2 do
+    if not is_line(flat[i]) then
+      append(others, { flat[i], flat[i + 1] })
+    end
+  end
+  redis.call("DEL", cart_key)
+  if #others > 0 then
+    write_hash(cart_key, others)
+    redis.call("EXPIRE", cart_key, ttl_seconds)
+  end
+end
