@@ -34,6 +34,11 @@ local function append(list, items)
   return list
 end
 
+-- A whole number as text: every digit, no exponent, no point.
+local function whole(number)
+  return string.format("%.0f", number)
+end
+
 -- HSET for any number of fields.
 local function write_hash(key, flat)
   for first = 1, #flat, 1000 do
