@@ -282,6 +282,16 @@ describe("exactly once", () => {
     expect(misused).toMatchObject({ status: 422, body: { code: "idempotency_key_reused" } });
   });
 
+  test("an idempotency key that is used again after its record is gone opens another session with another secret", async () => {
+    const [asked, op] = [{ user_id: fresh("u"), ttl_seconds: day }, operation()];
+    const first: any = await elsewhere.create(connection(), asked, "a key", op);
+    const repeated: any = await elsewhere.create(connection(), asked, "a key", op);
+    await redis("DEL", op.record);
+    const second: any = await elsewhere.create(connection(), asked, "a key", op);
+    expect(repeated.token).toBe(first.token);
+    expect(second.token.split(".")[2]).not.toBe(first.token.split(".")[2]);
+  });
+
   test("a repeat whose secret can no longer be derived is refused, never answered with a token that opens nothing", async () => {
     const [asked, op] = [{ user_id: fresh("u"), ttl_seconds: day }, operation()];
     expect(await elsewhere.create(connection(), asked, "a key", op)).toMatchObject({ outcome: "ok" });
@@ -513,6 +523,24 @@ describe("the seed's faults", () => {
     expect(await call(`PATCH ${who.path}`, { json: { theme: "dark" } })).toMatchObject({ status: 404 });
     expect(await listed(who.user)).toEqual([]);
     expect(await redis("EXISTS", who.index)).toBe(0); // pruned
+  });
+
+  test("leaving the index ends a session at once, and its whole hash written back does not revive it", async () => {
+    const [left, written] = [await signIn(), await signIn()];
+    await redis("ZREM", left.index, left.id);
+    const whole = Object.entries(await hash(written.key)).flat();
+    await revoke(written.token);
+    await redis("HSET", written.key, ...whole); // a service that reads, changes and writes all of it
+    for (const who of [left, written]) {
+      expect(await status(who.token)).toBe(404);
+      expect(await call(`GET ${who.path}`)).toMatchObject({ status: 404 });
+      expect(await call(`PATCH ${who.path}`, { json: { theme: "dark" } })).toMatchObject({ status: 404 });
+      expect(await call(`DELETE ${who.path}`)).toMatchObject({ status: 404 });
+      expect(await revoke(who.token)).toMatchObject({ status: 204 });
+      expect(await listed(who.user)).toEqual([]);
+      await signIn({ rotate_from: who.token });
+      expect(await redis("EXISTS", who.key)).toBe(1); // not ours any more
+    }
   });
 
   test("the seed loses the TTL by HSET after HDEL: our PATCH keeps it to the millisecond", async () => {

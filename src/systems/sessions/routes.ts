@@ -80,7 +80,7 @@ export const routes = new Hono<App>()
     endpoint({
       summary: "Sign in: open a session",
       description:
-        "In the same step the session of `rotate_from` ends (a token that opens none is ignored), the guest's cart is merged into the user's (quantities add up; a cart that cannot be merged stays as it is and `cart_merged` is false), and beyond `max_sessions` the oldest sessions end. One hop, with `max_sessions` up to two.",
+        "In the same step the session of `rotate_from` ends, if its token opens one, the guest's cart is added to the user's (or stays as it is: `cart_merged`), and beyond `max_sessions` the oldest sessions end, which may take a second hop.",
       scope: "sessions",
       write: true,
       body: newSession,
@@ -101,7 +101,7 @@ export const routes = new Hono<App>()
     "/v1/sessions/validate",
     endpoint({
       summary: "Check a session token",
-      description: "Renews the session's time when its last touch is over 60 seconds old. Whatever is wrong with a token, the answer is the same.",
+      description: "Renews the session when its last touch is over 60 seconds old. Whatever a token lacks, the answer is the same.",
       scope: "sessions:read",
       body: tokenBody,
       answers: { 200: v.objectWithRest({ ...shown, expires_in: v.number() }, v.unknown()) },
@@ -133,7 +133,7 @@ export const routes = new Hono<App>()
     "/v1/users/:user_id/sessions",
     endpoint({
       summary: "List a user's sessions, newest first",
-      description: "Up to two hops: the index names the sessions.",
+      description: "May take two hops: the index names the sessions.",
       scope: "sessions:read",
       param: ofUser,
       answers: { 200: v.object({ sessions: v.array(session) }) },
@@ -148,7 +148,7 @@ export const routes = new Hono<App>()
     "/v1/users/:user_id/sessions",
     endpoint({
       summary: "Sign a user out everywhere",
-      description: "`except` names a session that stays. Up to two hops: the index names the sessions.",
+      description: "But for `except`. May take two hops: the index names the sessions.",
       scope: "sessions",
       write: true,
       param: ofUser,
@@ -181,7 +181,7 @@ export const routes = new Hono<App>()
     "/v1/users/:user_id/sessions/:session_id",
     endpoint({
       summary: "Merge custom fields into a session",
-      description: "RFC 7396: a field set to null is removed, a field not named stays. Its time to live stays too.",
+      description: "RFC 7396: a field set to null is removed, a field not named stays.",
       scope: "sessions",
       write: true,
       param: one,

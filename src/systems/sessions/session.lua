@@ -63,7 +63,7 @@ local function check_session(session, index, user_id, session_id, secret_hash)
   local at, seconds, microseconds = now_ms()
   local left = time_left(fields, user_id, redis.call("ZSCORE", index, session_id), at)
   local ttl_ms = left and redis.call("PTTL", session)
-  if not left or ttl_ms == -2 then
+  if not left or ttl_ms == -2 then -- -2: it expired between these lines
     return nil, "session_not_found"
   end
   local idle = fields.ttl_seconds or "86400"
