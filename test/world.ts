@@ -48,7 +48,7 @@ export async function startUpstash(...options: string[]) {
 
 async function stop(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
-  child.kill();
+  child.kill("SIGKILL"); // it may be hanging on purpose
   await once(child, "exit");
 }
 

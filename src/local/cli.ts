@@ -11,7 +11,8 @@ async function main(): Promise<void> {
     return;
   }
   const say = (line: string) => process.stdout.write(`${line}\n`);
-  const local = await startLocalUpstash({ ...options, log: options.quiet ? undefined : say });
+  const warn = (line: string) => process.stderr.write(`upstash: ${line}\n`);
+  const local = await startLocalUpstash({ ...options, log: options.quiet ? undefined : say, warn });
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {
       local.close().then(() => process.exit(0));

@@ -5,8 +5,8 @@ import { type Backend, type Command, commandName, isReplyError, type Reply, type
 import { isRead, refusal } from "./commands.ts";
 import type { Counters } from "./counters.ts";
 import { notAvailable } from "./errors.ts";
-import type { Parsed } from "./requests.ts";
 import type { Replicas } from "./replicas.ts";
+import type { Parsed } from "./requests.ts";
 import { NO_SCRIPT } from "./scripts.ts";
 import { fitReply, rewriteCommand, withTypes } from "./upstash-words.ts";
 
@@ -50,9 +50,7 @@ export function createExecutor(backend: Backend, counters: Counters, replicas: R
     const replies = await backend.transaction(commands.map(rewriteCommand), counters.scriptCalls);
     replicas.wrote();
     if (isReplyError(replies)) return inUpstashWords(replies) as ReplyError;
-    return Promise.all(
-      replies.map((reply, i) => withTypes(commands[i] ?? [], inUpstashWords(fitReply(commands[i] ?? [], reply)), backend.command)),
-    );
+    return Promise.all(replies.map((reply, i) => withTypes(commands[i] ?? [], inUpstashWords(fitReply(commands[i] ?? [], reply)), backend.command)));
   }
 
   return {

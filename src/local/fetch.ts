@@ -10,7 +10,12 @@ export async function toResponse(answer: (call: RestCall) => Promise<RestAnswer>
   const url = new URL(request.url);
   const body = Buffer.from(await request.arrayBuffer());
   const headers = new Map<string, string>(request.headers.entries());
-  const { status, headers: answerHeaders, body: text, spoiled } = await answer({
+  const {
+    status,
+    headers: answerHeaders,
+    body: text,
+    spoiled,
+  } = await answer({
     method: request.method,
     path: url.pathname,
     query: url.search.slice(1),

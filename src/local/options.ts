@@ -55,7 +55,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): Cl
     strict: true,
   });
   const redis = values.redis ?? (env.REDIS_URL || undefined);
-  if (values.redis && values.save) throw new Error("--save is for the embedded engine; a Redis keeps its data itself");
+  if (redis && values.save) throw new Error("--save is for the embedded engine; a Redis (--redis or REDIS_URL) keeps its data itself");
   return {
     port: readPort("--port", values.port),
     host: values.host,

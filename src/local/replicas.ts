@@ -34,7 +34,9 @@ export function createReplicas(): Replicas {
       lastWrite = answers + 1;
     },
     isCurrent(token) {
-      const [itsRun, number] = Buffer.from(token ?? "", "base64url").toString().split(".");
+      const [itsRun, number] = Buffer.from(token ?? "", "base64url")
+        .toString()
+        .split(".");
       return itsRun === run && Number(number) >= lastWrite;
     },
     recall: (command) => remembered.get(keyOf(command)),

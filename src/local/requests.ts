@@ -42,7 +42,7 @@ function readMany(kind: "pipeline" | "multi-exec", body: Buffer): Parsed {
   return { kind, commands };
 }
 
-/** The items of one command as bytes. Numbers keep the digits they were sent with. */
+/** The items of one command as bytes. */
 function readArguments(items: readonly unknown[]): Command | { error: string } {
   const command: Buffer[] = [];
   for (const item of items) {
@@ -54,7 +54,7 @@ function readArguments(items: readonly unknown[]): Command | { error: string } {
   return command;
 }
 
-/** A number of the request, as it was written. */
+/** A number of the request, with the digits it was sent with. */
 class NumberText {
   text: string;
   constructor(text: string) {
@@ -62,19 +62,27 @@ class NumberText {
   }
 }
 
-type ReviverContext = { source?: string };
-
+/** The body as JSON, numbers as they were written; undefined if it is not JSON. */
 function parseJson(body: Buffer): unknown {
   try {
-    return (JSON.parse as JsonParse)(body.toString(), (_key, value, context) =>
-      typeof value === "number" ? new NumberText(context.source ?? String(value)) : value,
-    );
+    const text = body.toString();
+    const value: unknown = JSON.parse(text);
+    return hasNumber(value) ? (JSON.parse as JsonParse)(text, numberAsText) : value;
   } catch {
     return undefined;
   }
 }
 
-type JsonParse = (text: string, reviver: (key: string, value: unknown, context: ReviverContext) => unknown) => unknown;
+function hasNumber(value: unknown): boolean {
+  return typeof value === "number" || (Array.isArray(value) && value.some(hasNumber));
+}
+
+type JsonParse = (text: string, reviver: Reviver) => unknown;
+type Reviver = (key: string, value: unknown, context: { source?: string }) => unknown;
+
+function numberAsText(_key: string, value: unknown, { source }: { source?: string }): unknown {
+  return typeof value === "number" ? new NumberText(source ?? String(value)) : value;
+}
 
 function readPath(call: RestCall, path: string): Parsed {
   const command = path.split("/").slice(1).map(percentDecode);

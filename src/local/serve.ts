@@ -12,6 +12,8 @@ import { MAX_REQUEST_BYTES, type Upstash } from "./upstash.ts";
 
 export type Served = { url: string; port: number; close(): Promise<void> };
 
+const MAX_DISCARDED_BYTES = 10 * MAX_REQUEST_BYTES;
+
 export type ServeOptions = { host?: string; port?: number };
 
 /** @example const { url, close } = await serveUpstash(upstash, { port: 8079 }); */
@@ -47,7 +49,7 @@ async function respond(upstash: Upstash, request: http.IncomingMessage, response
   const body = await readBody(request);
   if (body === null) {
     response.writeHead(413, { "content-type": "application/json", connection: "close" });
-    response.end(errorJson(TOO_LARGE), () => request.destroy());
+    response.end(errorJson(TOO_LARGE));
     return;
   }
   send(response, await upstash.answer(toCall(request, body)));
@@ -82,15 +84,15 @@ function toCall(request: http.IncomingMessage, body: Buffer): RestCall {
   return { method: request.method ?? "GET", path, query: query.join("?"), headers, body };
 }
 
-/** The whole body, or null if it is larger than Upstash takes. */
+/** The whole body, or null if it is larger than Upstash takes; the rest is then read and thrown away. */
 async function readBody(request: http.IncomingMessage): Promise<Buffer | null> {
-  if (Number(request.headers["content-length"] ?? 0) > MAX_REQUEST_BYTES) return null;
-  const chunks: Buffer[] = [];
+  let chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > MAX_REQUEST_BYTES) return null;
-    chunks.push(chunk);
+    if (size <= MAX_REQUEST_BYTES) chunks.push(chunk);
+    else chunks = [];
+    if (size > MAX_DISCARDED_BYTES) request.destroy();
   }
-  return Buffer.concat(chunks);
+  return size > MAX_REQUEST_BYTES ? null : Buffer.concat(chunks);
 }

@@ -5,6 +5,7 @@ import { createEmbeddedBackend } from "./backends/embedded.ts";
 import { createRespBackend } from "./backends/resp.ts";
 import { serveControl } from "./control.ts";
 import type { Fault } from "./faults.ts";
+import { keepSaved } from "./save.ts";
 import { serveUpstash } from "./serve.ts";
 import { createUpstash, type Upstash } from "./upstash.ts";
 
@@ -17,9 +18,14 @@ export type StartOptions = {
   redis?: string | undefined;
   /** Open the control endpoint on this port of 127.0.0.1; 0 takes any free one. */
   controlPort?: number | undefined;
+  /** Keep the embedded engine's data in this file. */
+  save?: string | undefined;
   /** Misbehave from the start: see faults.ts. */
   faults?: readonly Fault[] | undefined;
+  /** Told of each request. */
   log?: ((line: string) => void) | undefined;
+  /** Told when the Redis is reached or lost, or when saving fails. */
+  warn?: ((line: string) => void) | undefined;
 };
 
 export type LocalUpstash = {
@@ -32,8 +38,9 @@ export type LocalUpstash = {
 
 /** @example const local = await startLocalUpstash({ port: 8079, token: "local" }); */
 export async function startLocalUpstash(options: StartOptions): Promise<LocalUpstash> {
-  const { host = "127.0.0.1", port = 0, token, readOnlyToken, redis, controlPort, faults = [], log } = options;
-  const backend = redis ? createRespBackend({ url: redis, ...(log ? { onState: log } : {}) }) : createEmbeddedBackend();
+  const { host = "127.0.0.1", port = 0, token, readOnlyToken, redis, controlPort, faults = [], save, log, warn = () => {} } = options;
+  const embedded = redis ? null : createEmbeddedBackend();
+  const backend = embedded ?? createRespBackend({ url: redis ?? "", onState: warn });
   const upstash = createUpstash({ backend, token, readOnlyToken, log });
   for (const fault of faults) upstash.faults.add(fault);
   const closers: (() => Promise<void>)[] = [() => backend.close()];
@@ -41,6 +48,7 @@ export async function startLocalUpstash(options: StartOptions): Promise<LocalUps
     for (const closer of closers.toReversed()) await closer();
   };
   try {
+    if (embedded && save) closers.push((await keepSaved(embedded.state, save, { onProblem: warn })).close);
     const served = await serveUpstash(upstash, { host, port });
     closers.push(served.close);
     const control = controlPort === undefined ? null : await serveControl({ backend, ...upstash }, controlPort);

@@ -28,7 +28,10 @@ export function createReplyParser(onReply: (reply: Reply) => void): (chunk: Buff
     let reply = value;
     for (;;) {
       const parent = open.at(-1);
-      if (!parent) return onReply(reply);
+      if (!parent) {
+        onReply(reply);
+        return;
+      }
       parent.items.push(reply);
       if (parent.items.length < parent.length) return;
       open.pop();

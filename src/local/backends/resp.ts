@@ -2,12 +2,12 @@
  * The RESP backend: any Redis or Valkey, over one connection.
  *
  * Commands stand on the wire in the order they were given, and a transaction is written in one piece, so no two
- * transactions mix. Scripts go wrapped: see resp-scripts.ts.
+ * transactions mix. Scripts go wrapped: see wrapped-scripts.ts.
  */
 import { NO_SCRIPT, readScript } from "../scripts.ts";
 import { type Backend, type Command, commandName, isReplyError, type Reply, type ReplyError, type ScriptCalls } from "./backend.ts";
 import { connectResp, type RespOptions } from "./resp-connection.ts";
-import { unwrapReply, type WrappedScript, wrapScript } from "./resp-scripts.ts";
+import { unwrapReply, type WrappedScript, wrapScript } from "./wrapped-scripts.ts";
 
 /** What goes over the wire for a command, and how its reply reads. */
 type Prepared = {

@@ -1,10 +1,10 @@
 /**
- * Scripts on a Redis that does not know Upstash's rules.
+ * Scripts in a wrapper that gives them Upstash's rules and Redis 7's errors, whichever engine runs them.
  *
- * A script runs inside a wrapper, written before it on its first line so that line numbers stay right. The wrapper puts
- * its own `redis.call` and `redis.pcall` in front of Redis's: they count the calls, for the bill, and refuse keys that
- * are not in KEYS when the script asked for key locking. The wrapped script answers
- * `{calls, result}`, or `{calls, 0, error, line}` when it raised an error.
+ * The wrapper is written before the script on its first line, so line numbers stay right. It puts its own `redis.call`
+ * and `redis.pcall` in front of the engine's: they count the calls, for the bill, and refuse keys that are not in KEYS
+ * when the script asked for key locking. The wrapped script answers `{calls, result}`, or `{calls, 0, error, line}` when
+ * it raised an error.
  */
 import { createHash } from "node:crypto";
 import type { Script } from "../scripts.ts";
@@ -26,7 +26,7 @@ const KEY_POSITIONS = ` ${[
 
 /** Written as a program for readers; line breaks and indentation go before it is put in front of a script. */
 const WRAPPER = `
-local redis, __run = (function(R, positions, locked)
+local redis, pcall, __run = (function(R, pcall, positions, locked)
   local calls, inside, allowed = 0, false, {}
   if locked then for _, key in ipairs(KEYS) do allowed[key] = true end end
   local function keysOf(args, count)
@@ -67,7 +67,8 @@ local redis, __run = (function(R, positions, locked)
     inside = true
     local key = stranger(select('#', ...), ...)
     if key then error(refusal(key)) end
-    local reply = R.call(...)
+    local reply = R.pcall(...)
+    if type(reply) == 'table' and reply.err then error(reply) end
     inside = false
     return reply
   end
@@ -87,20 +88,26 @@ local redis, __run = (function(R, positions, locked)
     if type(e) == 'table' then e = e.err or 'ERR unknown error' else e = 'ERR ' .. tostring(e) end
     return { calls, 0, e, line or '' }
   end
-  return setmetatable({ call = call, pcall = pcallRedis }, { __index = R }), function(main)
+  local function withText(ok, e, ...)
+    if not ok and type(e) == 'table' and type(e.err) == 'string' then e = e.err end
+    return ok, e, ...
+  end
+  local function pcallText(...) return withText(pcall(...)) end
+  return setmetatable({ call = call, pcall = pcallRedis }, { __index = R }), pcallText, function(main)
     local ok, result = xpcall(main, raised)
     if ok then return { calls, result } end
     result[1] = calls
     return result
   end
-end)(redis, POSITIONS, LOCKED) return __run(function() `;
+end)(redis, pcall, POSITIONS, LOCKED) return __run(function() `;
 
 const PREFIX = WRAPPER.replace(/\s*\n\s*/g, " ").trimStart();
 
 export type WrappedScript = { script: Script; sha: string; text: Buffer };
 
-export function wrapScript(script: Script): WrappedScript {
-  const prefix = PREFIX.replace("POSITIONS", JSON.stringify(KEY_POSITIONS)).replace("LOCKED", String(script.locksKeys));
+/** `judgeKeys` is false where the engine itself can tell the keys of a command. */
+export function wrapScript(script: Script, judgeKeys = true): WrappedScript {
+  const prefix = PREFIX.replace("POSITIONS", JSON.stringify(KEY_POSITIONS)).replace("LOCKED", String(judgeKeys && script.locksKeys));
   const flags = script.readOnly ? "#!lua flags=no-writes" : "";
   const body = flags ? script.text.replace("\n", `\n${prefix}`) : prefix + script.text;
   const text = Buffer.from(`${flags}${body}\nend)`, "latin1");
