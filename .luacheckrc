@@ -6,13 +6,25 @@ read_globals = {
   "append", "slice", "flatten", "read_hash", "write_hash", "content_tag", "now", "iso_time",
 }
 files["src/redis/library.lua"] = { ignore = { "211" } }
-files["src/redis/operation.lua"] = { read_globals = { "guard", "body" } }
+files["src/redis/operation.lua"] = { read_globals = { "guard", "prepare", "body" } }
 files["src/redis/guarded.lua"] = { read_globals = { "guard", "body" } }
 files["**/claims.lua"] = { ignore = { "211" } }
 files["src/systems/profiles/*.lua"] = { read_globals = { "judge_claims", "take_claims" } }
 files["src/redis/decimal.lua"] = { ignore = { "211" } }
+local product_parts = {
+  "decimal", "decimal_text", "compare_decimals", "add_decimals", "subtract_decimals", "multiply_decimal", "round_decimal",
+  "stock_of", "price_of", "judge_product", "find_product", "ended_holds", "forget_ended_holds", "settle_holds",
+}
+files["**/products/*.lua"] = { read_globals = product_parts }
+files["**/products/product.lua"] = { ignore = { "211" } }
+files["**/products/holds.lua"] = { ignore = { "211" } }
+files["**/carts/*.lua"] = {
+  read_globals = {
+    "is_line", "read_lines", "put_field", "drop_field", "clear_lines", "judge_merge", "apply_merge", unpack(product_parts),
+  },
+}
 files["**/carts/lines.lua"] = { ignore = { "211" } }
-files["**/carts/merge-items.lua"] = { ignore = { "211" }, read_globals = { "line_of", "read_lines" } }
+files["**/carts/merge-items.lua"] = { ignore = { "211" } }
 files["**/sessions/session.lua"] = { ignore = { "211" } }
 files["**/sessions/index.lua"] = { ignore = { "211" } }
 files["src/systems/sessions/*.lua"] = { read_globals = {

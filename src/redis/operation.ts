@@ -42,12 +42,20 @@ export type Reply = { word: string; values: string[] };
  * A writing script.
  * @param parts Lua texts that the body may use, then the body itself
  * @param names the body's KEYS and ARGV, as its header declares them; the first key is the entity
+ * @param prepare name of a Lua function of the parts that brings the entity up to date: it gets the body's keys and
+ * runs before the preconditions look
  */
-export function operationScript<const K extends Names, const A extends Names>(parts: string[], names: Binding<K, A>) {
+export function operationScript<const K extends Names, const A extends Names>(parts: string[], names: Binding<K, A>, prepare = "nil") {
   const body = parts.at(-1)!;
   bindings.push({ body, ...names });
   const script = guardable((guard) =>
-    composeScript([...parts.slice(0, -1), asFunction("body", body), guard === undefined ? "local guard" : asFunction("guard", guard), operationLua]),
+    composeScript([
+      ...parts.slice(0, -1),
+      asFunction("body", body),
+      guard === undefined ? "local guard" : asFunction("guard", guard),
+      `local prepare = ${prepare}`,
+      operationLua,
+    ]),
   );
 
   return async (redis: Redis, keys: Values<K>, args: Values<A>, op: Operation): Promise<Reply | OperationRefusal> => {

@@ -49,6 +49,17 @@ export function guardable(compose: (guard: string | undefined) => Script): (guar
   };
 }
 
+/**
+ * A guard's Lua, bound as a script is.
+ * @param parts Lua texts that it may use, then the guard itself
+ * @returns a function of named keys and arguments giving the guard that carries them
+ */
+export function guardScript<const K extends Names, const A extends Names>(parts: string[], names: Binding<K, A>) {
+  bindings.push({ body: parts.at(-1)!, ...names });
+  const lua = parts.join("\n");
+  return (keys: Values<K>, args: Values<A>): Guard => ({ lua, keys: inOrder(names.keys, keys), args: inOrder(names.args, args) });
+}
+
 /** Lua text as a function of keys and arguments of its own. */
 export const asFunction = (name: string, lua: string): string => `local function ${name}(KEYS, ARGV)\n${lua}\nend`;
 

@@ -1,5 +1,5 @@
--- Merge one cart into another: lines.lua comes before it. Judge first, with the fields of both as read_hash gives
--- them; then, beside the script's other writes, apply.
+-- Merge one cart into another: lines.lua comes before it. Judge first, with both carts as HGETALL gives them; then,
+-- beside the script's other writes, apply.
 --
 -- Every line of either cart is in the merged one. Where both have a line the strategy decides: `sum` adds, `max` takes
 -- the larger, `keep` the target's, `replace` the source's. A line ends at most_quantity: the rest of it is dropped.
@@ -13,8 +13,13 @@ local function judge_merge(target, source, strategy, most_quantity, most_lines)
   if corrupt or corrupt_too then
     return nil, corrupt or corrupt_too
   end
+  local taken = {}
+  for i = 1, #target, 2 do
+    taken[target[i]] = true
+  end
   local changes, grown = {}, count
-  for field, text in pairs(source) do
+  for i = 1, #source, 2 do
+    local field = source[i]
     local ours, theirs = have[field], add[field]
     if theirs then
       local merged = theirs
@@ -27,16 +32,16 @@ local function judge_merge(target, source, strategy, most_quantity, most_lines)
       -- What another service let grow beyond the limit stays as it is, and grows no further.
       merged = math.min(merged, math.max(most_quantity, ours or 0))
       if merged ~= ours then
-        changes[field] = string.format("%.0f", merged)
+        append(changes, { field, string.format("%.0f", merged) })
       end
-    elseif not line_of(field) and not target[field] then
-      changes[field] = text
+    elseif not is_line(field) and not taken[field] then
+      append(changes, { field, source[i + 1] })
     end
   end
   if grown > count and grown > most_lines then
     return nil, { "line_limit" }
   end
-  return flatten(changes)
+  return changes
 end
 
 -- Write what judge_merge said, remove the source and renew the target's days.

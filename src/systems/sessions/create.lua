@@ -16,10 +16,14 @@
 -- ARGV[7] rotated_user   user_id in rotate_from
 -- ARGV[8] rotated_id     session_id in rotate_from, "" for none
 -- ARGV[9] rotated_hash   secret_hash of rotate_from
--- ARGV[10] fields...     field, text, …
+-- ARGV[10] most_quantity  how many units a line of the cart may have
+-- ARGV[11] most_lines     how many lines a cart may have
+-- ARGV[12] cart_seconds   TTL of the merged cart
+-- ARGV[13] fields...      field, text, …
 -- Reply: { "ok", session_id, secret_hash, login_time, "merged" | "" } | { "moved", session_id, … } everyone in the index
 local session, index, rotated, rotated_index, cart, guest_cart = unpack(KEYS)
 local user_id, session_id, secret_hash, ttl_seconds, max_sessions, final, rotated_user, rotated_id, rotated_hash = unpack(ARGV)
+local most_quantity, most_lines, cart_seconds = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
 local index_seconds, most_entries = 2592000, 1000
 
 local at, seconds, microseconds = now_ms()
@@ -49,9 +53,9 @@ if max_sessions ~= "" then
   end
 end
 -- A cart that cannot be merged stays as it is: it must not keep anyone out.
-local guest_fields, merged = guest_cart ~= cart and read_hash(guest_cart) or {}, nil
-if next(guest_fields) then
-  merged = judge_merge(read_hash(cart), guest_fields, "sum", 999, 100)
+local guest_flat, merged = guest_cart ~= cart and redis.call("HGETALL", guest_cart) or {}, nil
+if #guest_flat > 0 then
+  merged = judge_merge(redis.call("HGETALL", cart), guest_flat, "sum", most_quantity, most_lines)
 end
 
 -- The first write raises WRONGTYPE when the index is none.
@@ -74,12 +78,12 @@ local flat = {
   "user_id", user_id, "login_time", login_time, "last_activity", login_time,
   "ttl_seconds", ttl_seconds, "secret_hash", secret_hash,
 }
-for i = 10, #ARGV do
+for i = 13, #ARGV do
   flat[#flat + 1] = ARGV[i]
 end
 write_hash(session, flat)
 redis.call("EXPIRE", session, ttl_seconds)
 if merged then
-  apply_merge(cart, guest_cart, merged, 604800)
+  apply_merge(cart, guest_cart, merged, cart_seconds)
 end
 return { "ok", session_id, secret_hash, login_time, merged and "merged" or "" }

@@ -8,12 +8,12 @@
  *
  * A guarded call may answer with the outcomes `unauthorized` (401) and `corrupt_record` beside its own.
  */
-import type { Guard } from "../../redis/script.ts";
+import { type Guard, guardScript } from "../../redis/script.ts";
 import guardLua from "./guard.lua";
 import sessionLua from "./session.lua";
 import { parseToken } from "./tokens.ts";
 
-const lua = `${sessionLua}\n${guardLua}`;
+const guard = guardScript([sessionLua, guardLua], { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash"] });
 
 export type SessionGuard = Guard & {
   /** True only behind the guard: until the script has run, this is what the token says. */
@@ -32,9 +32,10 @@ export function sessionGuard(token: string): SessionGuard | null {
   if (!parsed) return null;
   const { userId, sessionId, secretHash } = parsed;
   return {
-    lua,
-    keys: [`session:${sessionId}`, `hop:sessions:${userId}`],
-    args: [userId, sessionId, secretHash],
+    ...guard(
+      { session: `session:${sessionId}`, index: `hop:sessions:${userId}` },
+      { user_id: userId, session_id: sessionId, secret_hash: secretHash },
+    ),
     userId,
     sessionId,
     callerId: `session:${userId}:${sessionId}:${secretHash}`,

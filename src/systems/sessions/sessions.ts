@@ -20,8 +20,7 @@ import { malformed } from "../../redis/error.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { pairs } from "../../redis/read.ts";
 import { type Guard, type GuardRefusal, guardRefusal, readingScript } from "../../redis/script.ts";
-import linesLua from "../carts/lines.lua";
-import mergeItemsLua from "../carts/merge-items.lua";
+import * as carts from "../carts/carts.ts";
 import createLua from "./create.lua";
 import getLua from "./get.lua";
 import indexLua from "./index.lua";
@@ -33,6 +32,8 @@ import sessionLua from "./session.lua";
 import { deriveSecret, formatToken, hashSecret, parseToken, type Token } from "./tokens.ts";
 import updateLua from "./update.lua";
 import validateLua from "./validate.lua";
+
+export { sessionGuard } from "./guard.ts";
 
 const sessionKey = (id: string) => `session:${id}`;
 const indexKey = (userId: string) => `hop:sessions:${userId}`;
@@ -67,9 +68,23 @@ export const mostFields = 64;
 export const longestSeconds = 30 * 86_400;
 const mostTries = 4;
 
-const createScript = operationScript([sessionLua, indexLua, linesLua, mergeItemsLua, createLua], {
+const createScript = operationScript([sessionLua, indexLua, ...carts.cartParts, createLua], {
   keys: ["session", "index", "rotated", "rotated_index", "cart", "guest_cart", "others..."],
-  args: ["user_id", "session_id", "secret_hash", "ttl_seconds", "max_sessions", "final", "rotated_user", "rotated_id", "rotated_hash", "fields..."],
+  args: [
+    "user_id",
+    "session_id",
+    "secret_hash",
+    "ttl_seconds",
+    "max_sessions",
+    "final",
+    "rotated_user",
+    "rotated_id",
+    "rotated_hash",
+    "most_quantity",
+    "most_lines",
+    "cart_seconds",
+    "fields...",
+  ],
 });
 const validateScript = readingScript([sessionLua, validateLua], { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash"] });
 const getScript = readingScript([sessionLua, getLua], { keys: ["session", "index"], args: ["user_id", "session_id"] });
@@ -92,7 +107,8 @@ export async function create(redis: Redis, asked: NewSession, secretKey: string,
   const id = crypto.randomUUID();
   const own = keysOf(user_id, id);
   const old = parseToken(asked.rotate_from ?? "");
-  const cart = `cart:user:${user_id}`;
+  const cart = carts.cartKey({ kind: "user", id: user_id });
+  const guest = asked.merge_cart_from;
   const reply = await withKnown(user_id, max_sessions === undefined ? 1 : mostTries, (ids, final) =>
     createScript(
       redis,
@@ -101,7 +117,7 @@ export async function create(redis: Redis, asked: NewSession, secretKey: string,
         rotated: old ? sessionKey(old.sessionId) : own.session,
         rotated_index: old ? indexKey(old.userId) : own.index,
         cart,
-        guest_cart: asked.merge_cart_from === undefined ? cart : `cart:guest:${asked.merge_cart_from}`,
+        guest_cart: guest === undefined ? cart : carts.cartKey({ kind: "guest", id: guest }),
         others: max_sessions === undefined ? [] : ids.map(sessionKey),
       },
       {
@@ -114,6 +130,9 @@ export async function create(redis: Redis, asked: NewSession, secretKey: string,
         rotated_user: old?.userId ?? "",
         rotated_id: old?.sessionId ?? "",
         rotated_hash: old?.secretHash ?? "",
+        most_quantity: String(carts.mostQuantity),
+        most_lines: String(carts.mostLines),
+        cart_seconds: String(carts.ttlSeconds),
         fields: flatten(writeFields(schema, given)),
       },
       op,
