@@ -66,6 +66,8 @@ export function endpoint<const E extends Endpoint>(spec: E): MiddlewareHandler<A
     if (body instanceof Response) return body;
 
     const errors: Required<ProblemData>["errors"] = [];
+    // To valibot's object schemas [] is an object without fields; no body of ours is a list.
+    if (Array.isArray(body.json)) errors.push({ pointer: "", detail: "an object" });
     const given = { param: c.req.param(), query: c.req.query(), json: body.json };
     for (const [target, schema] of [
       ["param", spec.param],

@@ -68,6 +68,7 @@ export function problem(c: Context<App>, code: string, data: ProblemData = {}, h
 export function refusals<const D extends Definitions>(definitions: D) {
   Object.assign(problems, definitions);
   return function refuse(c: Context<App>, { outcome, ...data }: { outcome: Extract<keyof D, string> | SharedProblem } & ProblemData): Response {
+    if (outcome === "unauthorized") return problem(c, outcome, data, { "WWW-Authenticate": "Bearer" });
     if (outcome !== "precondition_failed") return problem(c, outcome, data);
     const { etag, ...rest } = data;
     return problem(c, outcome, rest, etag ? { ETag: `"${String(etag)}"` } : {});

@@ -12,6 +12,14 @@ export async function readHash(redis: Redis, key: string): Promise<Texts | null>
   return pairs(await redis.hop((client) => client.hgetall(key)));
 }
 
+/** All fields of a hash, or null, with the seconds it has left, null when it has no TTL (HGETALL and TTL). */
+export async function readHashWithTtl(redis: Redis, key: string): Promise<{ texts: Texts | null; ttlSeconds: number | null }> {
+  const replies: unknown = await redis.hop((client) => client.pipeline().hgetall(key).ttl(key).exec<unknown[]>({ keepErrors: true }));
+  const [hash, ttl] = pipelined(replies, 2);
+  if (typeof ttl !== "number") throw malformed(false);
+  return { texts: pairs(hash), ttlSeconds: ttl < 0 ? null : ttl };
+}
+
 /** Some fields of a hash in the order asked, null for each that is missing (HMGET). */
 export async function readFieldsOf(redis: Redis, key: string, fields: string[]): Promise<(string | null)[]> {
   return texts(await redis.hop((client) => client.hmget(key, ...fields)), fields.length);
@@ -34,10 +42,15 @@ export async function readHashes(redis: Redis, keys: string[], fields?: string[]
     }
     return pipeline.exec<unknown[]>({ keepErrors: true });
   });
-  if (!Array.isArray(replies) || replies.length !== keys.length) throw malformed(false);
+  return pipelined(replies, keys.length).map((result) => (fields ? zip(fields, texts(result, fields.length)) : pairs(result)));
+}
+
+/** The results of a pipeline; its first error is thrown. */
+function pipelined(replies: unknown, length: number): unknown[] {
+  if (!Array.isArray(replies) || replies.length !== length) throw malformed(false);
   return replies.map((item: { result?: unknown; error?: unknown }) => {
     if (item?.error !== undefined) throw storeErrorFrom(new errors.UpstashError(String(item.error)), false);
-    return fields ? zip(fields, texts(item?.result, fields.length)) : pairs(item?.result);
+    return item?.result;
   });
 }
 

@@ -1,6 +1,9 @@
 /** Every system, one line each. The chain keeps all paths and shapes for the typed client. */
 import { Hono } from "hono";
 import type { App } from "../http/app-env.ts";
+import { routes as carts } from "./carts/routes.ts";
+import { routes as products } from "./products/routes.ts";
 import { routes as profiles } from "./profiles/routes.ts";
+import { routes as sessions } from "./sessions/routes.ts";
 
-export const systems = new Hono<App>().route("/", profiles);
+export const systems = new Hono<App>().route("/", profiles).route("/", products).route("/", carts).route("/", sessions);
