@@ -2,7 +2,7 @@
  * The plain reads, each one hop, shaped in one place: with deserialization off the client's own types are not
  * what arrives.
  */
-import { errors } from "@upstash/redis/cloudflare";
+import { errors, type Redis as Upstash } from "@upstash/redis/cloudflare";
 import type { Redis } from "./client.ts";
 import type { Texts } from "./codec.ts";
 import { malformed, storeErrorFrom } from "./error.ts";
@@ -39,6 +39,14 @@ export async function readHashes(redis: Redis, keys: string[], fields?: string[]
     if (item?.error !== undefined) throw storeErrorFrom(new errors.UpstashError(String(item.error)), false);
     return fields ? zip(fields, texts(item?.result, fields.length)) : pairs(item?.result);
   });
+}
+
+/** One step of SCAN, HSCAN or ZSCAN: where the next one begins, and what was found (duplicates are possible). */
+export async function scanStep(redis: Redis, send: (client: Upstash) => Promise<unknown>): Promise<{ cursor: string; items: string[] }> {
+  const reply = await redis.hop(send);
+  const [cursor, items] = Array.isArray(reply) ? (reply as unknown[]) : [];
+  if (!/^\d+$/.test(String(cursor)) || !isStrings(items)) throw malformed(false);
+  return { cursor: String(cursor), items };
 }
 
 /** The fields that are there, with their texts; null when none is. */

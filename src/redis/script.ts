@@ -33,11 +33,13 @@ export function composeScript(parts: string[]): Script {
 
 /**
  * A script that only reads (or repairs what can be derived), so that repeating it is always safe.
+ * @param source the body, or the parts it uses and then the body
  * @returns a function of named keys and arguments giving the reply, its first word first
  */
-export function readingScript<const K extends Names, const A extends Names>(body: string, names: Binding<K, A>) {
-  bindings.push({ body, ...names });
-  const script = composeScript([body]);
+export function readingScript<const K extends Names, const A extends Names>(source: string | string[], names: Binding<K, A>) {
+  const parts = [source].flat();
+  bindings.push({ body: parts.at(-1)!, ...names });
+  const script = composeScript(parts);
   return (redis: Redis, keys: Values<K>, args: Values<A>): Promise<string[]> =>
     evaluate(redis, script, inOrder(names.keys, keys), inOrder(names.args, args), false);
 }

@@ -1,6 +1,7 @@
 /** Every system, one line each. The chain keeps all paths and shapes for the typed client. */
 import { Hono } from "hono";
 import type { App } from "../http/app-env.ts";
+import { routes as leaderboards } from "./leaderboards/routes.ts";
 import { routes as profiles } from "./profiles/routes.ts";
 
-export const systems = new Hono<App>().route("/", profiles);
+export const systems = new Hono<App>().route("/", profiles).route("/", leaderboards);
