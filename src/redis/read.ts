@@ -26,18 +26,26 @@ export async function readString(redis: Redis, key: string): Promise<string | nu
 
 /** Many hashes in one hop: whole ones, or the named fields of each (a pipeline of HGETALL or HMGET). */
 export async function readHashes(redis: Redis, keys: string[], fields?: string[]): Promise<(Texts | null)[]> {
-  const replies: unknown = await redis.hop((client) => {
-    const pipeline = client.pipeline();
+  const replies = await readPipeline(redis, keys.length, (pipeline) => {
     for (const key of keys) {
       if (fields) pipeline.hmget(key, ...fields);
       else pipeline.hgetall(key);
     }
+  });
+  return replies.map((reply) => (fields ? zip(fields, texts(reply, fields.length)) : pairs(reply)));
+}
+
+/** So many reads in one hop, their raw replies in order; the first error of one is thrown. */
+export async function readPipeline(redis: Redis, length: number, fill: (pipeline: ReturnType<Upstash["pipeline"]>) => void): Promise<unknown[]> {
+  const replies: unknown = await redis.hop((client) => {
+    const pipeline = client.pipeline();
+    fill(pipeline);
     return pipeline.exec<unknown[]>({ keepErrors: true });
   });
-  if (!Array.isArray(replies) || replies.length !== keys.length) throw malformed(false);
+  if (!Array.isArray(replies) || replies.length !== length) throw malformed(false);
   return replies.map((item: { result?: unknown; error?: unknown }) => {
     if (item?.error !== undefined) throw storeErrorFrom(new errors.UpstashError(String(item.error)), false);
-    return fields ? zip(fields, texts(item?.result, fields.length)) : pairs(item?.result);
+    return item?.result;
   });
 }
 
@@ -48,6 +56,9 @@ export async function scanStep(redis: Redis, send: (client: Upstash) => Promise<
   if (!/^\d+$/.test(String(cursor)) || !isStrings(items)) throw malformed(false);
   return { cursor: String(cursor), items };
 }
+
+/** Is this a cursor that a server could have answered: an unsigned number of 64 bits? */
+export const isScanCursor = (text: string): boolean => /^\d{1,20}$/.test(text) && BigInt(text) < 2n ** 64n;
 
 /** The fields that are there, with their texts; null when none is. */
 export function zip(fields: string[], values: (string | null)[]): Texts | null {
@@ -72,4 +83,4 @@ function texts(reply: unknown, length: number): (string | null)[] {
   return reply as (string | null)[];
 }
 
-const isStrings = (reply: unknown): reply is string[] => Array.isArray(reply) && reply.every((item) => typeof item === "string");
+export const isStrings = (reply: unknown): reply is string[] => Array.isArray(reply) && reply.every((item) => typeof item === "string");

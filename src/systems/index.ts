@@ -1,7 +1,8 @@
 /** Every system, one line each. The chain keeps all paths and shapes for the typed client. */
 import { Hono } from "hono";
 import type { App } from "../http/app-env.ts";
+import { routes as hashes } from "./hashes/routes.ts";
 import { routes as leaderboards } from "./leaderboards/routes.ts";
 import { routes as profiles } from "./profiles/routes.ts";
 
-export const systems = new Hono<App>().route("/", profiles).route("/", leaderboards);
+export const systems = new Hono<App>().route("/", profiles).route("/", leaderboards).route("/", hashes);

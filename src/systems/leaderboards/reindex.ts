@@ -4,7 +4,7 @@
  */
 import type { Redis } from "../../redis/client.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
-import { scanStep } from "../../redis/read.ts";
+import { isScanCursor, scanStep } from "../../redis/read.ts";
 import { boardKeys, idOf, playerKey } from "./leaderboards.ts";
 import reindexLua from "./reindex.lua";
 import standingLua from "./standing.lua";
@@ -17,7 +17,7 @@ const script = operationScript([standingLua, reindexLua], {
 export type ReindexResult = { outcome: "ok"; cursor: string; repaired: number } | OperationRefusal;
 
 /** Where a call begins: `0` at the hashes; the cursor it answers with is `0` when all is done. */
-export const cursorForm = /^(order:)?\d{1,20}$/;
+export const isCursor = (text: string): boolean => isScanCursor(text.replace(/^order:/, ""));
 
 const keysVisited = 1000;
 const membersVisited = 250;

@@ -7,7 +7,7 @@ import { refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
 import { fieldList, fieldName, id, queryInteger, readOnly, safeInteger, scalarValue, textOf, withCustomFields } from "../../http/schema.ts";
 import * as leaderboards from "./leaderboards.ts";
-import { cursorForm, reindex } from "./reindex.ts";
+import { isCursor, reindex } from "./reindex.ts";
 
 const refuse = refusals({
   player_not_found: [404, "This board has no player with this id. A result enters one when its fields have a username."],
@@ -171,7 +171,7 @@ export const routes = new Hono<App>()
       scope: "leaderboards",
       write: true,
       param: v.object({ board: id }),
-      body: v.strictObject({ cursor: v.optional(v.pipe(v.string(), v.regex(cursorForm, "a cursor that was answered")), "0") }),
+      body: v.strictObject({ cursor: v.optional(v.pipe(v.string(), v.check(isCursor, "a cursor that was answered")), "0") }),
       answers: { 200: v.object({ cursor: v.string(), repaired: v.number() }) },
     }),
     async (c) => {
