@@ -33,7 +33,7 @@ export function createApp() {
       log(c, "internal", error instanceof Error ? error.name : typeof error);
       return problem(c, "internal");
     }
-    if (error.code === "wrong_type") return problem(c, "wrong_type");
+    if (error.code === "wrong_type" || error.code === "not_supported") return problem(c, error.code);
     const code = error.code === "no_script" ? "store_refused" : error.code;
     log(c, code);
     return problem(c, code, { applied: error.applied }, { "Retry-After": "1" });

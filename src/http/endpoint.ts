@@ -116,6 +116,8 @@ async function readBody(c: Context<App>, spec: Endpoint): Promise<Body | Respons
   if (!isJson(c.req.header("Content-Type"), spec.mergePatch) || c.req.header("Content-Encoding")) return problem(c, "unsupported_media_type");
   const parsed = parseJson(bytes);
   if (!parsed.ok) return problem(c, parsed.code, { detail: parsed.detail });
+  // Valibot takes an array for an object whose names are 0, 1, …
+  if (Array.isArray(parsed.value)) return problem(c, "invalid", { errors: [{ pointer: "", detail: "an object" }] });
   return { bytes, json: parsed.value };
 }
 

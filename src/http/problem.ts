@@ -27,6 +27,7 @@ export const sharedProblems = {
   idempotency_key_reused: [422, "This Idempotency-Key was used for another request."],
   precondition_required: [428, "This change needs If-Match with the ETag that was read."],
   internal: [500, "Something in the Worker is broken. The request id leads to its log line."],
+  not_supported: [501, "The Redis server does not have the command that this call needs."],
   not_configured: [503, "The Worker lacks a setting that this call needs, or it is malformed."],
   store_unreachable: [503, "The connection to Redis failed."],
   store_misconfigured: [503, "Redis refused our own credential."],

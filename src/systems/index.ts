@@ -2,8 +2,16 @@
 import { Hono } from "hono";
 import type { App } from "../http/app-env.ts";
 import { routes as carts } from "./carts/routes.ts";
+import { routes as hashes } from "./hashes/routes.ts";
+import { routes as leaderboards } from "./leaderboards/routes.ts";
 import { routes as products } from "./products/routes.ts";
 import { routes as profiles } from "./profiles/routes.ts";
 import { routes as sessions } from "./sessions/routes.ts";
 
-export const systems = new Hono<App>().route("/", profiles).route("/", products).route("/", carts).route("/", sessions);
+export const systems = new Hono<App>()
+  .route("/", profiles)
+  .route("/", products)
+  .route("/", carts)
+  .route("/", leaderboards)
+  .route("/", sessions)
+  .route("/", hashes);
