@@ -9,3 +9,7 @@ files["src/redis/library.lua"] = { ignore = { "211" } }
 files["src/redis/operation.lua"] = { read_globals = { "guard", "body" } }
 files["**/claims.lua"] = { ignore = { "211" } }
 files["src/systems/profiles/*.lua"] = { read_globals = { "judge_claims", "take_claims" } }
+files["**/windows.lua"] = { ignore = { "211" } }
+files["src/systems/rate-limits/*.lua"] = {
+  read_globals = { "slots", "whole", "now_ms", "read_record", "write_record", "give_back", "read_window", "keep" },
+}

@@ -33,11 +33,13 @@ export function composeScript(parts: string[]): Script {
 
 /**
  * A script that only reads (or repairs what can be derived), so that repeating it is always safe.
+ * @param parts the body, or Lua texts that the body may use and then the body itself
  * @returns a function of named keys and arguments giving the reply, its first word first
  */
-export function readingScript<const K extends Names, const A extends Names>(body: string, names: Binding<K, A>) {
-  bindings.push({ body, ...names });
-  const script = composeScript([body]);
+export function readingScript<const K extends Names, const A extends Names>(parts: string | string[], names: Binding<K, A>) {
+  const texts = [parts].flat();
+  bindings.push({ body: texts.at(-1)!, ...names });
+  const script = composeScript(texts);
   return (redis: Redis, keys: Values<K>, args: Values<A>): Promise<string[]> =>
     evaluate(redis, script, inOrder(names.keys, keys), inOrder(names.args, args), false);
 }

@@ -2,5 +2,6 @@
 import { Hono } from "hono";
 import type { App } from "../http/app-env.ts";
 import { routes as profiles } from "./profiles/routes.ts";
+import { routes as rateLimits } from "./rate-limits/routes.ts";
 
-export const systems = new Hono<App>().route("/", profiles);
+export const systems = new Hono<App>().route("/", profiles).route("/", rateLimits);
