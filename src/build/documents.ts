@@ -2,8 +2,9 @@
  * Write the public documents to build/assets.
  * Run with `npm run build`.
  */
-import { join } from "node:path";
+
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import app from "../index.ts";
 import { openApi, problemList } from "./openapi.ts";
 
@@ -21,7 +22,12 @@ ${list.map(({ code, status, meaning }) => `<dt id="${code}"><code>${code}</code>
 `;
 
 const documents: Record<string, string> = {
-  "onehop.json": JSON.stringify({ name: "onehop", version, description, links: { openapi: "/openapi.json", problems: "/problems", health: "/health" } }),
+  "onehop.json": JSON.stringify({
+    name: "onehop",
+    version,
+    description,
+    links: { openapi: "/openapi.json", problems: "/problems", health: "/health" },
+  }),
   "openapi.json": JSON.stringify(openApi(app.routes, version)),
   "problems.json": JSON.stringify({ problems: list }),
   "problems.html": problemsHtml,

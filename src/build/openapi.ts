@@ -56,7 +56,10 @@ const tagOf = (path: string) => path.split("/")[2]!;
 function operationObject(method: string, path: string, definition: Endpoint) {
   const { summary, description, scope, write, param, query, body, mergePatch, answers } = definition;
   return {
-    operationId: `${method.toLowerCase()}${path.slice(3).replace(/[^a-z0-9]+/gi, "_").replace(/_$/, "")}`,
+    operationId: `${method.toLowerCase()}${path
+      .slice(3)
+      .replace(/[^a-z0-9]+/gi, "_")
+      .replace(/_$/, "")}`,
     tags: [tagOf(path)],
     summary,
     description: [description, `Scope: \`${scope}\`.`].filter(Boolean).join(" "),
@@ -75,7 +78,10 @@ function operationObject(method: string, path: string, definition: Endpoint) {
         ),
       },
     }),
-    responses: { ...Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, success(status, schema)])), ...problemResponses(definition, method) },
+    responses: {
+      ...Object.fromEntries(Object.entries(answers).map(([status, schema]) => [status, success(status, schema)])),
+      ...problemResponses(definition, method),
+    },
   };
 }
 
@@ -94,7 +100,11 @@ function problemResponses(definition: Endpoint, method: string) {
     status,
     {
       description: codes.map((code) => `\`${code}\`: ${(problems as Definitions)[code]![1]}`).join("\n\n"),
-      content: { "application/problem+json": { schema: { allOf: [{ $ref: "#/components/schemas/Problem" }, { type: "object", properties: { code: { enum: codes } } }] } } },
+      content: {
+        "application/problem+json": {
+          schema: { allOf: [{ $ref: "#/components/schemas/Problem" }, { type: "object", properties: { code: { enum: codes } } }] },
+        },
+      },
     },
   ]);
   if (method === "GET") entries.push(["304", { description: "The caller has this content already." }]);
@@ -122,10 +132,19 @@ const jsonSchema = (schema: GenericSchema, typeMode: "input" | "output" = "input
   return rest;
 };
 
-const header = (name: string, description: string, schema: JsonSchema = { type: "string" }) => ({ name, in: "header", required: false, description, schema });
+const header = (name: string, description: string, schema: JsonSchema = { type: "string" }) => ({
+  name,
+  in: "header",
+  required: false,
+  description,
+  schema,
+});
 
 const writeHeaders = [
-  header("Idempotency-Key", "A repeat with the same key gets the first answer again, for 24 hours.", { type: "string", pattern: '^("[\\x21-\\x7e]{1,255}"|[\\x21-\\x7e]{1,255})$' }),
+  header("Idempotency-Key", "A repeat with the same key gets the first answer again, for 24 hours.", {
+    type: "string",
+    pattern: '^("[\\x21-\\x7e]{1,255}"|[\\x21-\\x7e]{1,255})$',
+  }),
   header("If-Match", "Only when the entity has one of these ETags, else 412."),
   header("If-None-Match", "`*`: only when there is no entity yet, else 412."),
 ];

@@ -5,6 +5,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
+import { pruneClientPlugin } from "./prune-client.ts";
+import { stripDocuments } from "./strip-documents.ts";
 
 const root = join(import.meta.dirname, "../..");
 
@@ -33,15 +35,24 @@ export const workerOptions = {
   platform: "browser",
   conditions: ["workerd", "worker", "browser"],
   external: ["node:*", "cloudflare:*"],
-  minify: true,
-  metafile: true,
   logLevel: "silent",
-  plugins: [lua],
+  plugins: [lua, pruneClientPlugin(root)],
 } as const satisfies BuildOptions;
 
-/** @returns esbuild's metafile: what is in the bundle, and how large each part is */
+/**
+ * Bundle, take out what only the documents need, and bundle again, so that what has become unused falls away.
+ * @returns esbuild's metafile of the first step: what is in the bundle, and how large each part is before minifying
+ */
 export async function buildWorker() {
-  return (await build(workerOptions)).metafile;
+  const { outputFiles, metafile } = await build({ ...workerOptions, minify: false, metafile: true, write: false });
+  const { absWorkingDir, outdir, bundle, format, target, external, logLevel } = workerOptions;
+  await build({
+    ...{ absWorkingDir, bundle, format, target, external, logLevel },
+    stdin: { contents: stripDocuments(outputFiles[0]!.text), resolveDir: root },
+    outfile: join(root, outdir, "worker.js"),
+    minify: true,
+  });
+  return metafile;
 }
 
 if (import.meta.main) await buildWorker();

@@ -4,6 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
+import { join } from "node:path";
 import { context } from "esbuild";
 import { workerOptions } from "../build/worker.ts";
 import { startLocalUpstash } from "../local/start.ts";
@@ -28,7 +29,7 @@ async function dev(): Promise<void> {
   let closing = false;
   const builder = await context({
     ...workerOptions,
-    minify: false,
+    outdir: "build/dev",
     logLevel: "error",
     plugins: [
       ...workerOptions.plugins,
@@ -50,9 +51,12 @@ async function dev(): Promise<void> {
     process.exit();
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, close);
+  // npm and the shell between us may end without passing a signal on.
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && close(), 500).unref();
 
   await builder.rebuild();
-  worker = await startWorker({ port, bindings, onLog });
+  worker = await startWorker({ port, bindings, onLog, script: join(import.meta.dirname, "../../build/dev/worker.js") });
   await builder.watch();
   greet(worker.url, upstash);
 }

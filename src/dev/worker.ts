@@ -7,12 +7,15 @@ const build = join(import.meta.dirname, "../../build");
 /** The date that wrangler.toml deploys with. */
 const compatibilityDate = /^compatibility_date = "(.*)"$/m.exec(readFileSync(join(build, "../wrangler.toml"), "utf8"))![1]!;
 
-const readSource = () => readFileSync(join(build, "worker.js"), "utf8");
+/** The bundle that `npm run build` makes. */
+const builtWorker = join(build, "worker.js");
 
 export type WorkerOptions = {
   /** 0 takes any free port. */
   port?: number;
   host?: string;
+  /** Path of the bundle. */
+  script?: string;
   /** Vars and secrets. */
   bindings: Record<string, string>;
   /** Gets every line that the Worker logs. */
@@ -43,6 +46,7 @@ function miniflareOptions({ port = 0, host = "127.0.0.1", bindings, onLog = () =
 
 /** Start it; `reload` takes up a new build on the same address. */
 export async function startWorker(options: WorkerOptions) {
+  const readSource = () => readFileSync(options.script ?? builtWorker, "utf8");
   let source = readSource();
   const worker = new Miniflare(miniflareOptions(options, source));
   const url = (await worker.ready).origin;

@@ -47,19 +47,24 @@ export const defaultTimeoutMs = 1500;
  * @param syncToken the token the caller sent as `X-Sync-Token`, or ""
  */
 export function connect(config: RedisConfig, { timeoutMs = defaultTimeoutMs, syncToken = "" } = {}): Redis {
-  const pooled = takeIdle(config) ?? createClient(config);
-  const { client, budget } = pooled;
+  let pooled: Pooled | undefined; // taken by the first hop: many requests make none
   const meter: Meter = { hops: 0, waitedMs: 0, replayed: false };
   const deadline = Date.now() + 2 * timeoutMs;
-  client.readYourWritesSyncToken = syncToken;
+
+  function open(): Pooled {
+    pooled = takeIdle(config) ?? createClient(config);
+    pooled.client.readYourWritesSyncToken = syncToken;
+    return pooled;
+  }
 
   return {
     meter,
-    syncToken: () => client.readYourWritesSyncToken ?? "",
+    syncToken: () => pooled?.client.readYourWritesSyncToken ?? syncToken,
     release() {
-      if (idle.length < maxIdle) idle.push(pooled);
+      if (pooled && idle.length < maxIdle) idle.push(pooled);
     },
     async hop(send, { writes = false } = {}) {
+      const { client, budget } = pooled ?? open();
       const startedAt = Date.now();
       budget.ms = Math.min(timeoutMs, deadline - startedAt);
       if (budget.ms <= 0) throw new StoreError("store_timeout", writes ? "unknown" : "no");

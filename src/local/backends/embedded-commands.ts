@@ -11,6 +11,7 @@ import {
   RedisValue,
   redisCommandDefinitions,
   t,
+  WrongTypeRedisError,
 } from "js-redis-server/core";
 
 /** The engine's own definition of a command, to build a variant on. */
@@ -27,6 +28,13 @@ const echo = defineCommand({
   keys: () => [],
   execute: ({ message }) => RedisResult.create(RedisValue.bulkString(message)),
 });
+
+/** The string at a key, empty if there is none. */
+function stringAt({ db }: RedisExecutionContext, key: Buffer): Buffer {
+  const value = db.get(key);
+  if (value && value.type !== "string") throw new WrongTypeRedisError();
+  return value ? value.value : Buffer.alloc(0);
+}
 
 /** MEMORY USAGE key: an estimate, by the bytes that are stored. */
 const memory = defineCommand({
@@ -115,7 +123,7 @@ const bitop: CommandDefinition = {
     const { op, destKey, sourceKeys } = args as { op: string; destKey: Buffer; sourceKeys: Buffer[] };
     const operation = BIT_OPERATIONS[op];
     if (!operation) return plainBitop.execute(args, ctx);
-    const [first = Buffer.alloc(0), ...others] = sourceKeys.map((key) => ctx.db.getString(key) ?? Buffer.alloc(0));
+    const [first = Buffer.alloc(0), ...others] = sourceKeys.map((key) => stringAt(ctx, key));
     const length = Math.max(first.length, ...others.map((other) => other.length));
     const result = Buffer.from(
       Array.from(
@@ -132,6 +140,21 @@ const bitop: CommandDefinition = {
     return RedisResult.create(RedisValue.integer(length));
   },
 };
+
+/** Redis takes an end before the beginning as the first byte. */
+const getrange = defineCommand({
+  name: "getrange",
+  schema: t.object({ key: t.key(), start: t.integer(), end: t.integer() }),
+  flags: ["readonly"],
+  keys: ({ key }) => [key],
+  execute({ key, start, end }, ctx) {
+    const text = stringAt(ctx, key);
+    const from = Math.max(0, start < 0 ? start + text.length : start);
+    const to = Math.max(0, end < 0 ? end + text.length : end);
+    const isEmpty = start < 0 && end < 0 && start > end;
+    return RedisResult.create(RedisValue.bulkString(isEmpty ? Buffer.alloc(0) : text.subarray(from, to + 1)));
+  },
+});
 
 /** Upstash runs any function read-only by FCALL_RO, also one that is not declared `no-writes`. */
 const plainFcallRo = known("fcall_ro");
@@ -154,5 +177,6 @@ export const missingCommands: readonly CommandDefinition[] = [
   fieldExpireTime("hexpiretime", 1_000),
   fieldExpireTime("hpexpiretime", 1),
   bitop,
+  getrange as unknown as CommandDefinition,
   fcallRo,
 ];

@@ -30,7 +30,10 @@ export function createEmbeddedBackend(): EmbeddedBackend {
   const profile = resolveCompatibilityProfile("redis-8.0");
   const registry = createRedisCommandRegistry([], profile);
   registry.registerAll([...missingCommands, ...scripts.definitions], { override: true });
-  registry.registerAll(registry.getAll().map((definition) => judgedWhenRun(definition, scripts.isRunning)), { override: true });
+  registry.registerAll(
+    registry.getAll().map((definition) => judgedWhenRun(definition, scripts.isRunning)),
+    { override: true },
+  );
   const executor = new CommandExecutor({ registry, profile, policies: [scripts.policy, createTransactionPolicy()] });
   const state = new RedisServerState({ databaseCount: 1, compatibility: profile });
   const openSession = () => new ClientSession({ server: state, executor });

@@ -1,0 +1,44 @@
+/** The README is the front door: what it says can be done is done here. */
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { keys, startWorld } from "./world.ts";
+
+const { call, url } = await startWorld();
+const root = join(import.meta.dirname, "..");
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
+
+test("every npm script that the README names exists", () => {
+  const named = [...readme.matchAll(/npm (?:run (?:--silent )?)?([a-z:-]+)/g)]
+    .map(([, name]) => name!)
+    .filter((name) => !["run", "ci"].includes(name));
+  expect(named.length).toBeGreaterThan(4);
+  expect(named.filter((name) => !(name in scripts) && !readme.includes(`and npm ${name}`))).toEqual([]);
+});
+
+test("every file and folder that the README names exists", () => {
+  const named = [...readme.matchAll(/[`(]((?:src|test|\.ci)\/[\w./-]*)[`)]/g)].map(([, path]) => path!);
+  expect(named.filter((path) => !existsSync(join(root, path)) && !path.includes("wishlists"))).toEqual([]);
+});
+
+describe("the seed's commands as calls", () => {
+  const table = readme.slice(readme.indexOf("| the seed |")).split("\n\n")[0]!;
+  const calls = [...table.matchAll(/`((?:GET|POST|PUT|PATCH|DELETE|HEAD) \/\S+)(?: (\{.*?\}))?`/g)].map(([, line, json]) => [line!, json] as const);
+
+  test("each works, in the order of the table", async () => {
+    expect(calls.length).toBeGreaterThan(5);
+    for (const [line, json] of calls) {
+      const answer = await call(line, json === undefined ? {} : { json: JSON.parse(json) });
+      expect(answer.status, `${line} ${answer.text}`).toBeLessThan(300);
+    }
+  });
+});
+
+test("the curls work", () => {
+  const block = [...readme.matchAll(/```sh\n([\s\S]*?)```/g)].map(([, text]) => text!).find((text) => text.startsWith("curl"))!;
+  const commands = block.replaceAll("http://127.0.0.1:8787", url).replaceAll("dev-key", keys.all).replaceAll("curl -s", "curl --fail-with-body -s");
+  const output = execFileSync("sh", ["-ec", commands], { encoding: "utf8" });
+  expect(output.match(/"username":"grace"/g)).toHaveLength(2);
+});
