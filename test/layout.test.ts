@@ -15,7 +15,7 @@ describe("import arrows", () => {
   /** Folder or file of src that a module belongs to. */
   function place(path: string): string {
     const [, system, file] = /^src\/systems\/([\w-]+)\/(.*)$/.exec(path) ?? [];
-    if (system) return /^(routes|.*-routes)\.ts$/.test(file!) ? `${system}/routes` : `${system}/domain`;
+    if (system) return /^(routes|middleware|.*-routes)\.ts$/.test(file!) ? `${system}/routes` : `${system}/domain`;
     return path.replace(/^src\//, "").split("/")[0]!;
   }
   const importsOf = (path: string) =>

@@ -23,6 +23,7 @@ import { pairs } from "../../redis/read.ts";
 import { readingScript } from "../../redis/script.ts";
 import getLua from "./get.lua";
 import invalidateLua from "./invalidate.lua";
+import releaseLua from "./release.lua";
 import removeLua from "./remove.lua";
 import replaceLua from "./replace.lua";
 import stampsLua from "./stamps.lua";
@@ -51,6 +52,7 @@ const replaceScript = operationScript([stampsLua, replaceLua], {
   keys: ["entry", "about", "lease", "tags"],
   args: ["given", "fresh_ms", "stale_ms", "its_tags", "fields..."],
 });
+const releaseScript = readingScript([stampsLua, releaseLua], { keys: ["lease"], args: ["given"] });
 const removeScript = operationScript([stampsLua, removeLua], { keys: ["entry", "about", "lease"], args: [] });
 const invalidateScript = operationScript([stampsLua, invalidateLua], { keys: ["tags"], args: ["life_ms", "dropped..."] });
 
@@ -82,6 +84,11 @@ export async function replace(redis: Redis, ref: EntryRef, entry: NewEntry, op: 
   );
   if ("outcome" in reply) return reply;
   return reply.word === "ok" ? { outcome: "ok", etag: contentEtag(texts) } : refusedBy(reply.word, ["outdated"]);
+}
+
+/** Give a lease back without storing anything, so that nobody waits for it. */
+export async function release(redis: Redis, ref: EntryRef, lease: string): Promise<void> {
+  await releaseScript(redis, { lease: keysOf(ref).lease }, { given: lease });
 }
 
 /** Drop an entry, and every lease on it. */
