@@ -27,7 +27,7 @@ describe("import arrows", () => {
   const allowed: Record<string, (to: string, typeOnly: boolean, from: string) => boolean> = {
     redis: (to) => to === "redis",
     http: (to) => to === "http" || to === "redis",
-    routes: (to, _, from) => to === "http" || to === "redis" || (/^[\w-]+\/domain$/.test(to)) || to === from,
+    routes: (to, _, from) => to === "http" || to === "redis" || /^[\w-]+\/domain$/.test(to) || to === from,
     domain: (to) => to === "redis" || /\/domain$/.test(to),
     local: (to) => to === "local",
   };
