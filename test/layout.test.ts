@@ -15,7 +15,7 @@ describe("import arrows", () => {
   /** Folder or file of src that a module belongs to. */
   function place(path: string): string {
     const [, system, file] = /^src\/systems\/([\w-]+)\/(.*)$/.exec(path) ?? [];
-    if (system) return /^(routes|.*-routes)\.ts$/.test(file!) ? `${system}/routes` : `${system}/domain`;
+    if (system) return `${system}/${/^((.*-)?routes|problems|schemas|middleware)\.ts$/.test(file!) ? "routes" : "domain"}`;
     return path.replace(/^src\//, "").split("/")[0]!;
   }
   const importsOf = (path: string) =>
@@ -27,7 +27,7 @@ describe("import arrows", () => {
   const allowed: Record<string, (to: string, typeOnly: boolean, from: string) => boolean> = {
     redis: (to) => to === "redis",
     http: (to) => to === "http" || to === "redis",
-    routes: (to, _, from) => to === "http" || to === "redis" || (/^[\w-]+\/domain$/.test(to) && true) || to === from,
+    routes: (to, _, from) => to === "http" || to === "redis" || /^[\w-]+\/domain$/.test(to) || to === from,
     domain: (to) => to === "redis" || /\/domain$/.test(to),
     local: (to) => to === "local",
   };

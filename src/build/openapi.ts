@@ -62,7 +62,7 @@ function operationObject(method: string, path: string, definition: Endpoint) {
       .replace(/_$/, "")}`,
     tags: [tagOf(path)],
     summary,
-    description: [description, `Scope: \`${scope}\`.`].filter(Boolean).join(" "),
+    description: [description, scope && `Scope: \`${scope}\`.`].filter(Boolean).join(" "),
     parameters: [
       ...parameters("path", param && jsonSchema(param)),
       ...parameters("query", query && jsonSchema(query)),

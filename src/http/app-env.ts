@@ -17,6 +17,8 @@ export type App = {
     requestId: string;
     redis: Redis;
     caller: Caller;
+    /** Answer another request as this app does, on this connection. Missing in a request that was made so itself. */
+    dispatch?: (request: Request, redis: Redis) => Promise<Response>;
     /** Set by `endpoint` for writes. */
     operation: Operation;
   };

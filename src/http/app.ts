@@ -21,7 +21,7 @@ export function createApp() {
       strictTransportSecurity: "max-age=31536000; includeSubDomains",
       xFrameOptions: "DENY",
     }),
-    redis(),
+    redis(app),
     methodNotAllowed({
       app,
       onMethodNotAllowed: (c, methods) => problem(c, "method_not_allowed", {}, { Allow: methods.join(", ") }),
@@ -33,7 +33,7 @@ export function createApp() {
       log(c, "internal", error instanceof Error ? error.name : typeof error);
       return problem(c, "internal");
     }
-    if (error.code === "wrong_type") return problem(c, "wrong_type");
+    if (error.code === "wrong_type" || error.code === "not_supported") return problem(c, error.code);
     const code = error.code === "no_script" ? "store_refused" : error.code;
     log(c, code);
     return problem(c, code, { applied: error.applied }, { "Retry-After": "1" });
@@ -60,11 +60,20 @@ function requestId() {
   });
 }
 
+/** Connections of requests that another request dispatched. */
+const dispatched = new WeakMap<Request, Redis>();
+
 /** Open the database for this request; say on the answer what it cost and which state it saw. */
-function redis() {
+function redis(app: Hono<App>) {
   return createMiddleware<App>(async function redis(c, next) {
-    const connection = open(c);
+    const given = dispatched.get(c.req.raw);
+    const connection = given ?? open(c);
     c.set("redis", connection);
+    if (!given)
+      c.set("dispatch", async (request, redis) => {
+        dispatched.set(request, redis);
+        return app.fetch(request, c.env, c.executionCtx);
+      });
     await next();
     const { hops, waitedMs, replayed } = connection.meter;
     c.header("Server-Timing", `redis;dur=${waitedMs};desc="${hops}"`);

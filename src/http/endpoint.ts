@@ -17,8 +17,8 @@ export type Endpoint = {
   /** One sentence in the imperative. */
   summary: string;
   description?: string;
-  /** Scope needed: `profiles`, `profiles:read`. */
-  scope: string;
+  /** Scope needed: `profiles`, `profiles:read`; null when any known key will do. */
+  scope: string | null;
   /** A write is an operation: it takes Idempotency-Key and preconditions. */
   write?: boolean;
   param?: Schema;
@@ -26,6 +26,8 @@ export type Endpoint = {
   body?: Schema;
   /** Further content types that the body may have. */
   mergePatch?: boolean;
+  /** How deep the body may be nested, when not the usual 8 levels. */
+  depth?: number;
   /** Schema of each success, null for one without a body. */
   answers: Answers;
   /** Codes this call may answer with, beside those that every call shares. */
@@ -54,7 +56,7 @@ const definition = Symbol("endpoint");
  */
 export function endpoint<const E extends Endpoint>(spec: E): MiddlewareHandler<App, string, Given<E>> {
   const middleware: MiddlewareHandler<App, string, Given<E>> = async function endpoint(c, next) {
-    if (!allows(c.var.caller.scopes, spec.scope))
+    if (spec.scope !== null && !allows(c.var.caller.scopes, spec.scope))
       return problem(
         c,
         "forbidden",
@@ -66,6 +68,8 @@ export function endpoint<const E extends Endpoint>(spec: E): MiddlewareHandler<A
     if (body instanceof Response) return body;
 
     const errors: Required<ProblemData>["errors"] = [];
+    // To valibot's object schemas [] is an object without fields; no body of ours is a list.
+    if (Array.isArray(body.json)) errors.push({ pointer: "", detail: "an object" });
     const given = { param: c.req.param(), query: c.req.query(), json: body.json };
     for (const [target, schema] of [
       ["param", spec.param],
@@ -112,8 +116,10 @@ async function readBody(c: Context<App>, spec: Endpoint): Promise<Body | Respons
   if (bytes === null) return problem(c, "body_too_large");
   if (!spec.body) return { bytes };
   if (!isJson(c.req.header("Content-Type"), spec.mergePatch) || c.req.header("Content-Encoding")) return problem(c, "unsupported_media_type");
-  const parsed = parseJson(bytes);
+  const parsed = parseJson(bytes, spec.depth);
   if (!parsed.ok) return problem(c, parsed.code, { detail: parsed.detail });
+  // Valibot takes an array for an object whose names are 0, 1, …
+  if (Array.isArray(parsed.value)) return problem(c, "invalid", { errors: [{ pointer: "", detail: "an object" }] });
   return { bytes, json: parsed.value };
 }
 

@@ -4,14 +4,13 @@
  */
 export type ParsedJson = { ok: true; value: unknown } | { ok: false; code: "malformed_json" | "invalid"; detail: string };
 
-const maxDepth = 8;
 // Tokens of JSON text; strings as a whole, so that brackets inside them do not count.
 const tokens = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 const reservedNames = new Set(["__proto__", "constructor", "prototype"]);
 const loneSurrogate = /\p{Surrogate}/u;
 
 /** Decode and parse a body. Depth is checked before anything recursive sees the text. */
-export function parseJson(bytes: Uint8Array): ParsedJson {
+export function parseJson(bytes: Uint8Array, maxDepth = 8): ParsedJson {
   const text = decodeUtf8(bytes);
   if (text === null) return malformed("The body is not valid UTF-8, or it starts with a byte order mark.");
   if (depthOf(text) > maxDepth) return { ok: false, code: "invalid", detail: `The body is nested deeper than ${maxDepth} levels.` };
@@ -77,6 +76,7 @@ function isLossyNumber(token: string): boolean {
   const number = Number(token);
   if (!Number.isFinite(number)) return true;
   if (/e/i.test(token)) return Number.isSafeInteger(number);
-  if (Number.isInteger(number)) return !Number.isSafeInteger(number) && BigInt(token.split(".")[0]!) !== BigInt(number);
+  // Beyond 2^53 a whole number is kept when it is what JavaScript writes for itself, or exact.
+  if (Number.isInteger(number)) return !Number.isSafeInteger(number) && String(number) !== token && BigInt(token.split(".")[0]!) !== BigInt(number);
   return token.replace(/^-?0*\.?0*|\./g, "").length > 17;
 }

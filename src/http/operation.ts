@@ -35,7 +35,7 @@ export function operationOf(c: Context<App>, body: Uint8Array): Operation | { ma
 }
 
 /** 1 to 255 visible ASCII characters, quotes around them optional; undefined when absent, null when malformed. */
-function idempotencyKey(header: string | undefined): string | undefined | null {
+export function idempotencyKey(header: string | undefined): string | undefined | null {
   if (header === undefined) return undefined;
   const key = /^"(.*)"$/.exec(header)?.[1] ?? header;
   return /^[\x21-\x7e]{1,255}$/.test(key) ? key : null;

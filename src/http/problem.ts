@@ -27,6 +27,7 @@ export const sharedProblems = {
   idempotency_key_reused: [422, "This Idempotency-Key was used for another request."],
   precondition_required: [428, "This change needs If-Match with the ETag that was read."],
   internal: [500, "Something in the Worker is broken. The request id leads to its log line."],
+  not_supported: [501, "The Redis server does not have the command that this call needs."],
   not_configured: [503, "The Worker lacks a setting that this call needs, or it is malformed."],
   store_unreachable: [503, "The connection to Redis failed."],
   store_misconfigured: [503, "Redis refused our own credential."],
@@ -68,6 +69,7 @@ export function problem(c: Context<App>, code: string, data: ProblemData = {}, h
 export function refusals<const D extends Definitions>(definitions: D) {
   Object.assign(problems, definitions);
   return function refuse(c: Context<App>, { outcome, ...data }: { outcome: Extract<keyof D, string> | SharedProblem } & ProblemData): Response {
+    if (outcome === "unauthorized") return problem(c, outcome, data, { "WWW-Authenticate": "Bearer" });
     if (outcome !== "precondition_failed") return problem(c, outcome, data);
     const { etag, ...rest } = data;
     return problem(c, outcome, rest, etag ? { ETag: `"${String(etag)}"` } : {});

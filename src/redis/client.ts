@@ -2,7 +2,7 @@
  * One Upstash database as one request sees it: @upstash/redis with every default that could lie switched off,
  * hops counted, time bounded, the sync token carried, and errors that never contain what a caller or Redis sent.
  */
-import { Redis as Upstash } from "@upstash/redis/cloudflare";
+import { type Requester, Redis as Upstash } from "@upstash/redis/cloudflare";
 import { StoreError, storeErrorFrom } from "./error.ts";
 
 export type RedisConfig = { url: string; token: string };
@@ -16,13 +16,27 @@ export type Redis = {
    * `writes` says whether a lost answer leaves the outcome unknown.
    * @throws {StoreError} always one of our own, whatever went wrong upstream
    */
-  hop<T>(send: (client: Upstash) => Promise<T>, options?: { writes?: boolean }): Promise<T>;
+  hop<T>(send: (client: Client) => Promise<T>, options?: { writes?: boolean }): Promise<T>;
   readonly meter: Meter;
-  /** Upstash's token of the last state this request read or wrote. */
+  /** Upstash's token of the last state this request read or wrote; before its first hop, the one that the caller sent. */
   syncToken(): string;
+  /** Read at least the state of this token, unless the request has one already. */
+  readAtLeast(token: string): void;
+  /** How long its hops may still take together, in milliseconds. */
+  leftMs(): number;
   /** Hand the client back; call once, when the response is made. */
   release(): void;
 };
+
+/** The client with its way to the wire in reach, so that a batch can stand in between: see pipeline.ts. */
+export class Client extends Upstash {
+  get requester(): Requester {
+    return this.client;
+  }
+  set requester(requester: Requester) {
+    this.client = requester;
+  }
+}
 
 /** Each setting answers a measured fault of the default; test/client.test.ts pins them. */
 export const clientSettings = {
@@ -32,7 +46,7 @@ export const clientSettings = {
   retry: { retries: 0 }, // the default sends one HINCRBY up to six times
 } as const;
 
-type Pooled = { client: Upstash; budget: { ms: number }; config: RedisConfig };
+type Pooled = { client: Client; budget: { ms: number }; config: RedisConfig };
 
 // Making a client costs more than a read, so an isolate keeps the idle ones. A client serves one request at a
 // time: it carries that request's sync token.
@@ -60,6 +74,11 @@ export function connect(config: RedisConfig, { timeoutMs = defaultTimeoutMs, syn
   return {
     meter,
     syncToken: () => pooled?.client.readYourWritesSyncToken ?? syncToken,
+    readAtLeast(token) {
+      if (pooled) pooled.client.readYourWritesSyncToken ||= token;
+      else syncToken ||= token;
+    },
+    leftMs: () => deadline - Date.now(),
     release() {
       if (pooled && idle.length < maxIdle) idle.push(pooled);
     },
@@ -90,7 +109,7 @@ function createClient(config: RedisConfig): Pooled {
   refuseRedirects(config.url);
   // A function, not an instance: with an instance the client turns a timeout into a null answer.
   const signal = () => AbortSignal.timeout(budget.ms);
-  return { client: new Upstash({ ...config, ...clientSettings, signal }), budget, config };
+  return { client: new Client({ ...config, ...clientSettings, signal }), budget, config };
 }
 
 /**

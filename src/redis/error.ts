@@ -12,7 +12,8 @@ export type StoreErrorCode =
   | "store_malformed"
   | "store_refused"
   | "no_script"
-  | "wrong_type";
+  | "wrong_type"
+  | "not_supported";
 
 /** Whether a write took effect: `no` when we know that it did not, `unknown` when its answer was lost. */
 export type Applied = "no" | "unknown";
@@ -36,6 +37,7 @@ export const malformed = (writes: boolean): StoreError => new StoreError("store_
 const errorWords: readonly [RegExp, StoreErrorCode, Applied?][] = [
   [/^NOSCRIPT/, "no_script", "no"],
   [/^(ERR Error running script \(.*?\): @\w+:\d+: )?-?WRONGTYPE/, "wrong_type", "no"],
+  [/^(ERR )?(unknown (redis )?command|command is not available)/i, "not_supported", "no"],
   [/^(WRONGPASS|NOAUTH|NOPERM|Unauthorized|ERR invalid password)/, "store_misconfigured", "no"],
   [/^(ERR )?max (daily |monthly )?(request|requests|bandwidth|database|concurrent|commands)/i, "store_over_quota", "no"],
   [/^(OOM|BUSY|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF)/, "store_refused", "no"],

@@ -39,6 +39,15 @@ local function whole(number)
   return string.format("%.0f", number)
 end
 
+-- The items of a list from one place to another.
+local function slice(list, first, last)
+  local part = {}
+  for i = first, last do
+    part[#part + 1] = list[i]
+  end
+  return part
+end
+
 -- HSET for any number of fields.
 local function write_hash(key, flat)
   for first = 1, #flat, 1000 do

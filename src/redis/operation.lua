@@ -20,14 +20,6 @@ local record, fingerprint, record_seconds = KEYS[1], ARGV[1], ARGV[2]
 local if_match, if_none_match = ARGV[3], ARGV[4]
 local guard_keys, guard_args = tonumber(ARGV[5]), tonumber(ARGV[6])
 
-local function slice(list, first, last)
-  local part = {}
-  for i = first, last do
-    part[#part + 1] = list[i]
-  end
-  return part
-end
-
 local function matches(condition, tag)
   if condition == "*" then
     return tag ~= ""

@@ -2,7 +2,7 @@
  * The plain reads, each one hop, shaped in one place: with deserialization off the client's own types are not
  * what arrives.
  */
-import { errors } from "@upstash/redis/cloudflare";
+import { errors, type Redis as Upstash } from "@upstash/redis/cloudflare";
 import type { Redis } from "./client.ts";
 import type { Texts } from "./codec.ts";
 import { malformed, storeErrorFrom } from "./error.ts";
@@ -34,15 +34,23 @@ export async function readString(redis: Redis, key: string): Promise<string | nu
 
 /** Many hashes in one hop: whole ones, or the named fields of each (a pipeline of HGETALL or HMGET). */
 export async function readHashes(redis: Redis, keys: string[], fields?: string[]): Promise<(Texts | null)[]> {
-  const replies: unknown = await redis.hop((client) => {
-    const pipeline = client.pipeline();
+  const replies = await readPipeline(redis, keys.length, (pipeline) => {
     for (const key of keys) {
       if (fields) pipeline.hmget(key, ...fields);
       else pipeline.hgetall(key);
     }
+  });
+  return replies.map((reply) => (fields ? zip(fields, texts(reply, fields.length)) : pairs(reply)));
+}
+
+/** So many reads in one hop, their raw replies in order; the first error of one is thrown. */
+export async function readPipeline(redis: Redis, length: number, fill: (pipeline: ReturnType<Upstash["pipeline"]>) => void): Promise<unknown[]> {
+  const replies = await redis.hop((client) => {
+    const pipeline = client.pipeline();
+    fill(pipeline);
     return pipeline.exec<unknown[]>({ keepErrors: true });
   });
-  return pipelined(replies, keys.length).map((result) => (fields ? zip(fields, texts(result, fields.length)) : pairs(result)));
+  return pipelined(replies, length);
 }
 
 /** The results of a pipeline; its first error is thrown. */
@@ -53,6 +61,17 @@ function pipelined(replies: unknown, length: number): unknown[] {
     return item?.result;
   });
 }
+
+/** One step of SCAN, HSCAN or ZSCAN: where the next one begins, and what was found (duplicates are possible). */
+export async function scanStep(redis: Redis, send: (client: Upstash) => Promise<unknown>): Promise<{ cursor: string; items: string[] }> {
+  const reply = await redis.hop(send);
+  const [cursor, items] = Array.isArray(reply) ? (reply as unknown[]) : [];
+  if (!/^\d+$/.test(String(cursor)) || !isStrings(items)) throw malformed(false);
+  return { cursor: String(cursor), items };
+}
+
+/** Is this a cursor that a server could have answered: an unsigned number of 64 bits? */
+export const isScanCursor = (text: string): boolean => /^\d{1,20}$/.test(text) && BigInt(text) < 2n ** 64n;
 
 /** The fields that are there, with their texts; null when none is. */
 export function zip(fields: string[], values: (string | null)[]): Texts | null {
@@ -77,4 +96,4 @@ function texts(reply: unknown, length: number): (string | null)[] {
   return reply as (string | null)[];
 }
 
-const isStrings = (reply: unknown): reply is string[] => Array.isArray(reply) && reply.every((item) => typeof item === "string");
+export const isStrings = (reply: unknown): reply is string[] => Array.isArray(reply) && reply.every((item) => typeof item === "string");

@@ -5,6 +5,7 @@
 import { createHash } from "node:crypto";
 import type { Redis } from "./client.ts";
 import { malformed, StoreError } from "./error.ts";
+import guardedLua from "./guarded.lua";
 import library from "./library.lua";
 
 /** Names in the order of the header. A last name ending in `...` stands for any number of values. */
@@ -19,6 +20,13 @@ export type Binding<K extends Names, A extends Names> = { keys: K; args: A };
 
 export type Script = { source: string; sha: string };
 
+/**
+ * A check in front of a body, in the same script: `lua` is what stands in `guard(KEYS, ARGV)`. It returns nil to let
+ * the body run, or its refusal, of which {@link GuardRefusal} lists the words.
+ */
+export type Guard = { lua: string; keys: string[]; args: string[] };
+export type GuardRefusal = { outcome: "unauthorized" } | { outcome: "corrupt_record" };
+
 /** Every script the Worker can send, with its body's text and names, for the tests that read headers. */
 export const bindings: { body: string; keys: Names; args: Names }[] = [];
 
@@ -31,18 +39,53 @@ export function composeScript(parts: string[]): Script {
   return { source, sha: createHash("sha1").update(source).digest("hex") };
 }
 
+/** Put a body together with the guard in front of it, once for each guard it meets. */
+export function guardable(compose: (guard: string | undefined) => Script): (guard: Guard | undefined) => Script {
+  const made = new Map<string | undefined, Script>();
+  return (guard) => {
+    const script = made.get(guard?.lua) ?? compose(guard?.lua);
+    made.set(guard?.lua, script);
+    return script;
+  };
+}
+
+/**
+ * A guard's Lua, bound as a script is.
+ * @param parts Lua texts that it may use, then the guard itself
+ * @returns a function of named keys and arguments giving the guard that carries them
+ */
+export function guardScript<const K extends Names, const A extends Names>(parts: string[], names: Binding<K, A>) {
+  bindings.push({ body: parts.at(-1)!, ...names });
+  const lua = parts.join("\n");
+  return (keys: Values<K>, args: Values<A>): Guard => ({ lua, keys: inOrder(names.keys, keys), args: inOrder(names.args, args) });
+}
+
+/** Lua text as a function of keys and arguments of its own. */
+export const asFunction = (name: string, lua: string): string => `local function ${name}(KEYS, ARGV)\n${lua}\nend`;
+
 /**
  * A script that only reads (or repairs what can be derived), so that repeating it is always safe.
- * @param parts the body, or Lua texts that it may use and then the body
- * @returns a function of named keys and arguments giving the reply, its first word first
+ * @param parts the body, or Lua texts that it may use and then the body itself
+ * @returns a function of named keys and arguments, and perhaps a guard, giving the reply, its first word first
  */
 export function readingScript<const K extends Names, const A extends Names>(parts: string | string[], names: Binding<K, A>) {
   const texts = [parts].flat();
-  bindings.push({ body: texts.at(-1)!, ...names });
-  const script = composeScript(texts);
-  return (redis: Redis, keys: Values<K>, args: Values<A>): Promise<string[]> =>
-    evaluate(redis, script, inOrder(names.keys, keys), inOrder(names.args, args), false);
+  const body = texts.at(-1)!;
+  bindings.push({ body, ...names });
+  const script = guardable((guard) =>
+    composeScript(guard === undefined ? texts : [...texts.slice(0, -1), asFunction("body", body), asFunction("guard", guard), guardedLua]),
+  );
+  return (redis: Redis, keys: Values<K>, args: Values<A>, guard?: Guard): Promise<string[]> => {
+    const [own, given] = [inOrder(names.keys, keys), inOrder(names.args, args)];
+    if (!guard) return evaluate(redis, script(undefined), own, given, false);
+    const counts = [String(guard.keys.length), String(guard.args.length)];
+    return evaluate(redis, script(guard), [...guard.keys, ...own], [...counts, ...guard.args, ...given], false);
+  };
 }
+
+/** The refusal of a guard in a reading script's reply, or null when the body spoke. */
+export const guardRefusal = ([word]: string[]): GuardRefusal | null =>
+  word === "unauthorized" || word === "corrupt_record" ? { outcome: word } : null;
 
 /** Values by name, in the header's order, the variadic one spread out. */
 export function inOrder(names: Names, values: Record<string, string | string[]>): string[] {

@@ -1,0 +1,113 @@
+/** Batch over HTTP. */
+import { createHash } from "node:crypto";
+import { type Context, Hono } from "hono";
+import * as v from "valibot";
+import type { App } from "../../http/app-env.ts";
+import { endpoint } from "../../http/endpoint.ts";
+import { idempotencyKey } from "../../http/operation.ts";
+import { problem } from "../../http/problem.ts";
+import * as batch from "./batch.ts";
+
+/** Headers that belong to one request; all others, such as the credential, belong to the batch. */
+const own = ["accept", "content-type", "idempotency-key", "if-match", "if-none-match", "x-actor", "x-reason"];
+/** The batch's own headers that count for each of its requests. */
+const common = ["Authorization", "X-Request-Id", "X-Sync-Token"];
+/** What of an answer's headers is told; the rest is on the batch's answer. */
+const told =
+  /^(age|allow|cache-control|content-type|etag|idempotency-replayed|link|location|ratelimit(-policy)?|retry-after|www-authenticate|x-cache(-lease)?|x-stale)$/;
+
+const header = v.pipe(v.string(), v.regex(/^[\t\x20-\x7e\x80-\xff]{0,1024}$/, "a header's text"));
+const item = v.strictObject({
+  id: v.optional(
+    v.union([v.pipe(v.string(), v.maxLength(128, "up to 128 characters")), v.pipe(v.number(), v.safeInteger())], "a string or an integer"),
+  ),
+  method: v.string(),
+  path: v.pipe(
+    v.string(),
+    v.check((path) => !/^\/v1\/(batch|webhooks)(\/|$)/.test(pathnameOf(path)), "no batch and no webhook inside a batch"),
+  ),
+  headers: v.optional(
+    v.record(
+      v.pipe(
+        v.string(),
+        v.check((name) => own.includes(name.toLowerCase()), `one of ${own.join(", ")}`),
+      ),
+      header,
+    ),
+  ),
+  body: v.optional(v.unknown()),
+});
+type Item = v.InferOutput<typeof item>;
+
+/** The path that a URL with this one leads to. */
+function pathnameOf(path: string): string {
+  try {
+    return decodeURI(new URL(path, "https://onehop.invalid").pathname);
+  } catch {
+    return "";
+  }
+}
+
+/** The request that an item stands for, or the answer to one that cannot be sent. */
+function requestOf(c: Context<App>, { method, path, headers, body }: Item, key: string): Request | Response {
+  const invalid = (pointer: string, detail: string) => problem(c, "invalid", { errors: [{ pointer, detail }] });
+  if (!/^(GET|HEAD|POST|PUT|PATCH|DELETE)$/.test(method)) return invalid("/method", "GET, HEAD, POST, PUT, PATCH or DELETE");
+  if (!/^\/v1\/[\x21-\x7e]*$/.test(path) || !pathnameOf(path).startsWith("/v1/")) return invalid("/path", "a path that starts with /v1/");
+  const isRead = method === "GET" || method === "HEAD";
+  if (isRead && body !== undefined) return invalid("/body", `${method} takes no body`);
+  const all = new Headers(body === undefined ? {} : { "Content-Type": "application/json" });
+  if (key && !isRead) all.set("Idempotency-Key", key);
+  for (const [name, value] of Object.entries(headers ?? {})) all.set(name, value);
+  for (const name of common) {
+    const value = name === "X-Request-Id" ? c.var.requestId : c.req.header(name);
+    if (value !== undefined) all.set(name, value);
+  }
+  return new Request(new URL(path, c.req.url), { method, headers: all, ...(body !== undefined && { body: JSON.stringify(body) }) });
+}
+
+async function answerOf({ id }: Item, response: Response) {
+  const text = await response.text();
+  const isJson = response.headers.get("Content-Type")?.includes("json");
+  return {
+    id: id ?? null,
+    status: response.status,
+    headers: Object.fromEntries([...response.headers].filter(([name]) => told.test(name))),
+    body: (text ? (isJson ? JSON.parse(text) : text) : null) as unknown as object | null,
+  };
+}
+
+export const routes = new Hono<App>().post(
+  "/v1/batch",
+  endpoint({
+    summary: "Send up to 50 requests of this API in one",
+    description:
+      "They are carried out in order with the batch's credential, each as if sent alone; GETs that follow each other take one hop together. " +
+      "With an Idempotency-Key on the batch every write without one of its own has one that is made of it. " +
+      "No batch and no webhook inside a batch.",
+    scope: null,
+    depth: 32,
+    body: v.strictObject({ requests: v.pipe(v.array(item), v.minLength(1, "1 to 50 requests"), v.maxLength(50, "1 to 50 requests")) }),
+    answers: {
+      200: v.object({
+        responses: v.array(
+          v.object({
+            id: v.nullable(v.union([v.string(), v.number()])),
+            status: v.number(),
+            headers: v.record(v.string(), v.string()),
+            body: v.unknown(),
+          }),
+        ),
+      }),
+    },
+  }),
+  async (c) => {
+    const { requests } = c.req.valid("json");
+    const key = idempotencyKey(c.req.header("Idempotency-Key"));
+    if (key === null) return problem(c, "malformed_header", { detail: "Idempotency-Key is malformed." });
+    if (!c.var.dispatch) return problem(c, "invalid", { detail: "No batch inside a batch." });
+    const root = key === undefined ? "" : createHash("sha256").update(key).digest("base64url");
+    const items = requests.map((item, i) => requestOf(c, item, root && `${root}.${i}`));
+    const responses = await batch.run(c.var.redis, items, c.var.dispatch);
+    return c.json({ responses: await Promise.all(responses.map((response, i) => answerOf(requests[i]!, response))) }, 200);
+  },
+);

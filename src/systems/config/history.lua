@@ -1,0 +1,23 @@
+-- List the newest versions of a config; one that somebody made past us is written down first.
+-- KEYS[1] config   hash  config:<name>
+-- KEYS[2] history  hash  hop:config:<name>:history
+-- ARGV[1] limit    how many versions at most
+-- ARGV[2] writes   "1" when a version may be written down
+-- Reply: { "ok", number of its newest version, version as JSON, the one before it, … }
+local config = look(KEYS[1], KEYS[2])
+local limit, writes = tonumber(ARGV[1]), ARGV[2] == "1"
+local newest = writes and commit(config, "", "", config.fields) or string.format("%.0f", config.last)
+local numbers = {}
+for number = tonumber(newest), math.max(1, tonumber(newest) - limit + 1), -1 do
+  numbers[#numbers + 1] = string.format("%.0f", number)
+end
+local reply = { "ok", newest }
+if #numbers > 0 then
+  for _, entry in ipairs(redis.call("HMGET", config.history_key, unpack(numbers))) do
+    if not entry then
+      break
+    end
+    reply[#reply + 1] = entry
+  end
+end
+return reply

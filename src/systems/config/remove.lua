@@ -1,0 +1,11 @@
+-- Delete a config. Its history stays for 30 days, so that a rollback can bring it back.
+-- KEYS[1] config   hash  config:<name>
+-- KEYS[2] history  hash  hop:config:<name>:history
+-- ARGV[1] by       who asked for it
+-- ARGV[2] reason   why, "" when that was not said
+-- Reply: { "ok", number of its newest version } | { "config_not_found" }
+local config = look(KEYS[1], KEYS[2])
+if next(config.fields) == nil then
+  return { "config_not_found" }
+end
+return { "ok", commit(config, ARGV[1], ARGV[2], {}) }

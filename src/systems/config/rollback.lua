@@ -1,0 +1,32 @@
+-- Make a config what it was right after one of its versions, undoing those after it from the newest on.
+-- KEYS[1] config   hash  config:<name>
+-- KEYS[2] history  hash  hop:config:<name>:history
+-- ARGV[1] by       who asked for it
+-- ARGV[2] reason   why
+-- ARGV[3] version  number of the version
+-- Reply: { "ok", number of its newest version, field, text, … } | { "config_version_not_found" }
+local config = look(KEYS[1], KEYS[2])
+local by, reason, version = ARGV[1], ARGV[2], tonumber(ARGV[3])
+if version > config.last or version <= config.last - versions_kept then
+  return { "config_version_not_found" }
+end
+local numbers = {}
+for number = version, config.last do
+  numbers[#numbers + 1] = string.format("%.0f", number)
+end
+local entries = redis.call("HMGET", config.history_key, unpack(numbers))
+for i = 1, #numbers do
+  if not entries[i] then
+    return { "config_version_not_found" }
+  end
+end
+
+local after = config.state
+for i = #numbers, 2, -1 do
+  local entry = cjson.decode(entries[i])
+  for change = 4, #entry, 3 do
+    local old = entry[change + 1]
+    after[entry[change]] = old ~= "" and string.sub(old, 2) or nil
+  end
+end
+return append({ "ok", commit(config, by, reason, after) }, flatten(after))

@@ -1,0 +1,33 @@
+-- Merge into a config.
+-- KEYS[1] config      hash  config:<name>
+-- KEYS[2] history     hash  hop:config:<name>:history
+-- ARGV[1] by          who asked for it
+-- ARGV[2] reason      why, "" when that was not said
+-- ARGV[3] most_bytes  a config does not grow beyond this, names and texts together
+-- ARGV[4] removed     how many of the changes are names of fields to remove; they come first
+-- ARGV[5] changes...  names to remove, then field, text, …
+-- Reply: { "ok", number of its newest version, field, text, … } | { "config_not_found" } | { "config_too_large" }
+local config = look(KEYS[1], KEYS[2])
+local by, reason, most_bytes, removed = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+if next(config.fields) == nil then
+  return { "config_not_found" }
+end
+
+local after, before_bytes, after_bytes = {}, 0, 0
+for field, text in pairs(config.fields) do
+  after[field] = text
+  before_bytes = before_bytes + #field + #text
+end
+for i = 5, 4 + removed do
+  after[ARGV[i]] = nil
+end
+for i = 5 + removed, #ARGV, 2 do
+  after[ARGV[i]] = ARGV[i + 1]
+end
+for field, text in pairs(after) do
+  after_bytes = after_bytes + #field + #text
+end
+if after_bytes > most_bytes and after_bytes > before_bytes then
+  return { "config_too_large" }
+end
+return append({ "ok", commit(config, by, reason, after) }, flatten(after))
