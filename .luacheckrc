@@ -9,6 +9,7 @@ files["src/redis/library.lua"] = { ignore = { "211" } }
 files["src/redis/operation.lua"] = { read_globals = { "guard", "prepare", "body" } }
 files["src/redis/guarded.lua"] = { read_globals = { "guard", "body" } }
 files["**/claims.lua"] = { ignore = { "211" } }
+files["**/merge.lua"] = { ignore = { "211" } }
 files["**/versions.lua"] = { ignore = { "211" } }
 files["src/systems/profiles/*.lua"] = { read_globals = { "judge_claims", "take_claims" } }
 files["src/redis/decimal.lua"] = { ignore = { "211" } }
@@ -46,4 +47,4 @@ files["src/systems/cache/*.lua"] = {
     "lease_us", "lease_life_us", "whole", "now_us", "words", "read_about", "read_lease", "save_lease", "last_drops",
   },
 }
-files["src/systems/config/*.lua"] = { read_globals = { "look", "commit", "versions_kept" } }
+files["src/systems/config/*.lua"] = { read_globals = { "look", "commit", "versions_kept", "merged" } }
