@@ -3,7 +3,7 @@ std = "lua51"
 max_line_length = 130
 read_globals = {
   "redis", "cjson", "KEYS", "ARGV",
-  "append", "slice", "flatten", "read_hash", "write_hash", "content_tag", "now", "iso_time",
+  "append", "slice", "flatten", "whole", "read_hash", "write_hash", "content_tag", "now", "iso_time",
 }
 files["src/redis/library.lua"] = { ignore = { "211" } }
 files["src/redis/operation.lua"] = { read_globals = { "guard", "prepare", "body" } }

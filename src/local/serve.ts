@@ -44,6 +44,8 @@ export async function listen(server: http.Server, host: string, port: number): P
     server.once("error", (error: NodeJS.ErrnoException) => reject(new Error(bindProblem(error, host, port))));
     server.listen(port, host, resolve);
   });
+  // Node closes a connection after 5 idle seconds; a request that is on its way to a busy server then would be lost.
+  server.keepAliveTimeout = 75_000;
   const bound = (server.address() as AddressInfo).port;
   const close = () =>
     new Promise<void>((resolve) => {

@@ -14,8 +14,10 @@ export async function readHash(redis: Redis, key: string): Promise<Texts | null>
 
 /** All fields of a hash, or null, with the seconds it has left, null when it has no TTL (HGETALL and TTL). */
 export async function readHashWithTtl(redis: Redis, key: string): Promise<{ texts: Texts | null; ttlSeconds: number | null }> {
-  const replies: unknown = await redis.hop((client) => client.pipeline().hgetall(key).ttl(key).exec<unknown[]>({ keepErrors: true }));
-  const [hash, ttl] = pipelined(replies, 2);
+  const [hash, ttl] = await readPipeline(redis, 2, (pipeline) => {
+    pipeline.hgetall(key);
+    pipeline.ttl(key); // not chained: the build looks for the commands behind `pipeline.`
+  });
   if (typeof ttl !== "number") throw malformed(false);
   return { texts: pairs(hash), ttlSeconds: ttl < 0 ? null : ttl };
 }

@@ -4,7 +4,8 @@
  *   cart:user:<id>      hash  product:<product id> -> quantity     7 days after the last change
  *   cart:guest:<id>     the same, before sign-in
  *   order:<order id>    hash  order_id, customer_kind, customer_id, created_at, total, product_ids (separated by
- *                             spaces), and for each product product:<id> (quantity), name:<id>, price:<id>, total:<id>
+ *                             spaces), and for each product product:<id> (quantity), name:<id>, price:<id>, total:<id>;
+ *                             no TTL
  *
  * Fields of a cart that are no lines belong to somebody else: they stay, and are not shown. Orders: see checkout.ts.
  */

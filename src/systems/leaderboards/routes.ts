@@ -11,7 +11,6 @@ import { isCursor, reindex } from "./reindex.ts";
 
 const refuse = refusals({
   player_not_found: [404, "This board has no player with this id. A result enters one when its fields have a username."],
-  out_of_range: [422, "A score or a counter would leave ±(2^53 - 1). Nothing was changed."],
 });
 
 /** What answers say beside the fields of an entry: no field can have these names. */

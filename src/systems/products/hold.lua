@@ -23,6 +23,6 @@ end
 
 local seconds, microseconds = now()
 local ends_at = (seconds + ttl_seconds) * 1000 + math.floor(microseconds / 1000)
-local remaining = redis.call("HINCRBY", product_key, "stock", -quantity)
-redis.call("ZADD", holds_key, string.format("%.0f", ends_at), hold_id)
-return { "ok", hold_id, iso_time(seconds + ttl_seconds, microseconds), string.format("%.0f", remaining) }
+local remaining = redis.call("HINCRBY", product_key, "stock", whole(-quantity))
+redis.call("ZADD", holds_key, whole(ends_at), hold_id)
+return { "ok", hold_id, iso_time(seconds + ttl_seconds, microseconds), whole(remaining) }

@@ -24,5 +24,5 @@ if stock_of(product.stock) < quantity then
   return { "insufficient_stock", product.stock }
 end
 
-local remaining = redis.call("HINCRBY", product_key, "stock", -quantity)
-return { "ok", product.price, decimal_text(multiply_decimal(price, quantity)), string.format("%.0f", remaining) }
+local remaining = redis.call("HINCRBY", product_key, "stock", whole(-quantity))
+return { "ok", product.price, decimal_text(multiply_decimal(price, quantity)), whole(remaining) }

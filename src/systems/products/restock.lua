@@ -19,4 +19,4 @@ if stock_of(product.stock) + quantity > most_stock then
   return { "out_of_range", product.stock }
 end
 
-return { "ok", string.format("%.0f", redis.call("HINCRBY", product_key, "stock", quantity)) }
+return { "ok", whole(redis.call("HINCRBY", product_key, "stock", whole(quantity))) }

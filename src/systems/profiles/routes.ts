@@ -13,7 +13,6 @@ const refuse = refusals({
   profile_exists: [409, "A profile with this id exists; PUT replaces it."],
   username_taken: [409, "Another profile has this username; case does not count."],
   email_taken: [409, "Another profile has this e-mail address; case does not count."],
-  too_many_fields: [409, `With this change the profile would have more than ${profiles.mostFields} fields.`],
 });
 
 const username = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.-]{3,32}$/, "3 to 32 of A-Z a-z 0-9 _ . -"));
