@@ -8,6 +8,7 @@ read_globals = {
 files["src/redis/library.lua"] = { ignore = { "211" } }
 files["src/redis/operation.lua"] = { read_globals = { "guard", "prepare", "body" } }
 files["src/redis/guarded.lua"] = { read_globals = { "guard", "body" } }
+files["src/redis/ride.lua"] = { read_globals = { "rider", "rest" } }
 files["**/claims.lua"] = { ignore = { "211" } }
 files["**/merge.lua"] = { ignore = { "211" } }
 files["**/versions.lua"] = { ignore = { "211" } }

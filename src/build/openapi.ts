@@ -8,7 +8,7 @@ type Route = { method: string; path: string; handler: unknown };
 type JsonSchema = Record<string, unknown>;
 
 /** Codes that every call behind a key may answer with. */
-const everyCall = ["malformed_header", "unauthorized", "forbidden", "invalid", "wrong_type", "not_configured"];
+const everyCall = ["malformed_header", "unauthorized", "forbidden", "invalid", "rate_limited", "wrong_type", "not_configured"];
 const everyHop = ["store_unreachable", "store_misconfigured", "store_over_quota", "store_malformed", "store_refused", "store_timeout"];
 const everyBody = ["malformed_json", "body_too_large", "unsupported_media_type"];
 const everyWrite = ["precondition_failed", "idempotency_key_reused", "body_too_large"];

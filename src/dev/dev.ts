@@ -24,7 +24,7 @@ async function dev(): Promise<void> {
     API_KEYS: env.API_KEYS || JSON.stringify(devKeys),
     UPSTASH_REDIS_REST_URL: upstash.url,
     UPSTASH_REDIS_REST_TOKEN: upstash.token,
-    ...optional("REDIS_TIMEOUT_MS", "PUBLIC_ORIGIN", "WEBHOOK_SECRETS", "ALLOWED_ORIGINS"),
+    ...optional("REDIS_TIMEOUT_MS", "PUBLIC_ORIGIN", "WEBHOOK_SECRETS", "ALLOWED_ORIGINS", "RATE_LIMIT"),
   };
   const onLog = (message: string, level: string) => console[level === "error" ? "error" : "log"](message);
   let worker: Awaited<ReturnType<typeof startWorker>> | undefined;

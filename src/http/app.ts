@@ -7,7 +7,7 @@ import { createMiddleware } from "hono/factory";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { TrieRouter } from "hono/router/trie-router";
 import { connect, defaultTimeoutMs, type Redis } from "../redis/client.ts";
-import { StoreError } from "../redis/error.ts";
+import { Refused, StoreError } from "../redis/error.ts";
 import type { App } from "./app-env.ts";
 import { problem } from "./problem.ts";
 
@@ -25,6 +25,7 @@ export function createApp() {
   );
   app.notFound((c) => problem(c, "not_found"));
   app.onError((error, c) => {
+    if (error instanceof Refused) return error.answer;
     if (!(error instanceof StoreError)) {
       log(c, "internal", error instanceof Error ? error.name : typeof error);
       return problem(c, "internal");

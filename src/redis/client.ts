@@ -4,6 +4,7 @@
  */
 import { type Requester, Redis as Upstash } from "@upstash/redis/cloudflare";
 import { StoreError, storeErrorFrom } from "./error.ts";
+import type { Rider } from "./script.ts";
 
 export type RedisConfig = { url: string; token: string };
 
@@ -24,6 +25,8 @@ export type Redis = {
   readAtLeast(token: string): void;
   /** How long its hops may still take together, in milliseconds. */
   leftMs(): number;
+  /** The check that the next hop has to carry, once: see rider.ts. */
+  takeRider?: () => Rider | undefined;
   /** Hand the client back; call once, when the response is made. */
   release(): void;
 };
