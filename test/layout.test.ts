@@ -15,7 +15,7 @@ describe("import arrows", () => {
   /** Folder or file of src that a module belongs to. */
   function place(path: string): string {
     const [, system, file] = /^src\/systems\/([\w-]+)\/(.*)$/.exec(path) ?? [];
-    if (system && file === "problems.ts") return "http";
+    if (file === "problems.ts") return `${system}/problems`;
     if (system) return `${system}/${/^((.*-)?routes|schemas|address|middleware)\.ts$/.test(file!) ? "routes" : "domain"}`;
     return path.replace(/^src\//, "").split("/")[0]!;
   }
