@@ -8,7 +8,9 @@ read_globals = {
 files["src/redis/library.lua"] = { ignore = { "211" } }
 files["src/redis/operation.lua"] = { read_globals = { "guard", "prepare", "body" } }
 files["src/redis/guarded.lua"] = { read_globals = { "guard", "body" } }
+files["src/redis/ride.lua"] = { read_globals = { "rider", "rest" } }
 files["**/claims.lua"] = { ignore = { "211" } }
+files["**/merge.lua"] = { ignore = { "211" } }
 files["**/versions.lua"] = { ignore = { "211" } }
 files["src/systems/profiles/*.lua"] = { read_globals = { "judge_claims", "take_claims" } }
 files["src/redis/decimal.lua"] = { ignore = { "211" } }
@@ -33,7 +35,7 @@ files["src/systems/sessions/*.lua"] = { read_globals = {
   "longest_ms", "now_ms", "time_left", "read_session", "shown", "check_session", "index_entries", "judge_merge", "apply_merge",
 } }
 files["src/systems/leaderboards/*.lua"] = {
-  read_globals = { "largest", "whole", "digits_of", "read_entry", "find_spot", "place", "unplace", "rank_of", "read_standing" },
+  read_globals = { "largest", "whole", "digits_of", "read_entry", "find_spot", "stamp_of", "place", "unplace", "rank_of", "read_standing" },
 }
 files["src/systems/leaderboards/standing.lua"] = { ignore = { "211" } }
 files["src/systems/hashes/increment.lua"] = { read_globals = { "decimal", "decimal_text", "add_decimals", "compare_decimals" } }
@@ -47,4 +49,4 @@ files["src/systems/cache/*.lua"] = {
     "lease_us", "lease_life_us", "whole", "now_us", "words", "read_about", "read_lease", "save_lease", "last_drops",
   },
 }
-files["src/systems/config/*.lua"] = { read_globals = { "look", "commit", "versions_kept" } }
+files["src/systems/config/*.lua"] = { read_globals = { "look", "commit", "versions_kept", "merged" } }

@@ -57,6 +57,10 @@ export const titleOf = (code: string): string => (code[0]!.toUpperCase() + code.
 export function problem(c: Context<App>, code: string, data: ProblemData = {}, headers: Record<string, string> = {}): Response {
   const [status, meaning] = problems[code] ?? problems.internal!;
   const { detail = meaning, ...rest } = data;
+  if (status === 503) {
+    rest.applied ??= "no";
+    headers = { "Retry-After": "1", ...headers };
+  }
   const body = { type: `/problems#${code}`, title: titleOf(code), status, detail, code, request_id: c.var.requestId, ...rest };
   return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...headers });
 }

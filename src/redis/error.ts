@@ -29,6 +29,16 @@ export class StoreError extends Error {
   }
 }
 
+/** Thrown by a rider that refuses: the request ends with this answer. */
+export class Refused extends Error {
+  readonly answer: Response;
+  constructor(answer: Response) {
+    super("refused");
+    this.name = "Refused";
+    this.answer = answer;
+  }
+}
+
 /** An answer that is not what the command promises: never a half-filled 200. */
 export const malformed = (writes: boolean): StoreError => new StoreError("store_malformed", writes ? "unknown" : "no");
 

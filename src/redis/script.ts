@@ -7,6 +7,7 @@ import type { Redis } from "./client.ts";
 import { malformed, StoreError } from "./error.ts";
 import guardedLua from "./guarded.lua";
 import library from "./library.lua";
+import rideLua from "./ride.lua";
 
 /** Names in the order of the header. A last name ending in `...` stands for any number of values. */
 export type Names = readonly string[];
@@ -27,6 +28,9 @@ export type Script = { source: string; sha: string };
 export type Guard = { lua: string; keys: string[]; args: string[] };
 export type GuardRefusal = { outcome: "unauthorized" } | { outcome: "corrupt_record" };
 
+/** A check in front of whatever a request sends first: see rider.ts. `settle` gets its reply and throws to refuse. */
+export type Rider = { lua: string; script: Script; keys: string[]; args: string[]; settle: (said: string[]) => void };
+
 /** Every script the Worker can send, with its body's text and names, for the tests that read headers. */
 export const bindings: { body: string; keys: Names; args: Names }[] = [];
 
@@ -35,9 +39,19 @@ const flagLine = "#!lua flags=allow-key-locking\n";
 
 /** Put a script together from its parts; every part sees `library.lua`. */
 export function composeScript(parts: string[]): Script {
-  const source = flagLine + [library, ...parts].join("\n");
+  const source = [flagLine + library, ...parts].join("\n");
   return { source, sha: createHash("sha1").update(source).digest("hex") };
 }
+
+/** The script with a rider in front of it. */
+function ridden(script: Script, lua: string): Script {
+  const made =
+    riddenScripts.get(script) ??
+    composeScript([asFunction("rider", lua), asFunction("rest", script.source.slice((flagLine + library).length)), rideLua]);
+  riddenScripts.set(script, made);
+  return made;
+}
+const riddenScripts = new WeakMap<Script, Script>();
 
 /** Put a body together with the guard in front of it, once for each guard it meets. */
 export function guardable(compose: (guard: string | undefined) => Script): (guard: Guard | undefined) => Script {
@@ -97,6 +111,16 @@ export function inOrder(names: Names, values: Record<string, string | string[]>)
  * "noscript", as the client's createScript would).
  */
 export async function evaluate(redis: Redis, script: Script, keys: string[], args: string[], writes: boolean): Promise<string[]> {
+  const rider = redis.takeRider?.();
+  if (!rider) return run(redis, script, keys, args, writes);
+  const counts = [String(rider.keys.length), String(rider.args.length)];
+  const [length, ...reply] = await run(redis, ridden(script, rider.lua), [...rider.keys, ...keys], [...counts, ...rider.args, ...args], writes);
+  rider.settle(reply.splice(0, Number(length)));
+  if (reply.length === 0) throw malformed(writes);
+  return reply;
+}
+
+async function run(redis: Redis, script: Script, keys: string[], args: string[], writes: boolean): Promise<string[]> {
   const reply: unknown = await redis
     .hop((client) => client.evalsha(script.sha, keys, args), { writes })
     .catch((error: unknown) => {

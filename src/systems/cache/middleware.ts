@@ -3,12 +3,11 @@ import type { Context, Hono, MiddlewareHandler } from "hono";
 import * as v from "valibot";
 import { parseJson } from "../../http/json.ts";
 import { id as idSchema } from "../../http/schema.ts";
-import { connect, type Redis } from "../../redis/client.ts";
+import { type WithRedis, withRedis } from "../../http/with-redis.ts";
+import type { Redis } from "../../redis/client.ts";
 import { StoreError } from "../../redis/error.ts";
 import type { Operation } from "../../redis/operation.ts";
 import * as cache from "./cache.ts";
-
-type Ctx = Context<{ Bindings: { UPSTASH_REDIS_REST_URL: string; UPSTASH_REDIS_REST_TOKEN: string }; Variables: { redis?: Redis } }>;
 
 export type CachedOptions = {
   /** Which responses these are: the first part of their key. */
@@ -48,7 +47,7 @@ export function cached({
   app,
   waitMs = 1000,
 }: CachedOptions): MiddlewareHandler {
-  return async function cached(c: Ctx, next) {
+  return async function cached(c: WithRedis, next) {
     const entryId = id(c as Context);
     const isPublic = !c.req.header("Authorization") && !c.req.header("Cookie");
     if (c.req.method !== "GET" || !(isPublic || credentialed) || !v.is(idSchema, entryId)) return next();
@@ -89,7 +88,7 @@ async function find(redis: Redis, ref: cache.EntryRef, waitMs: number): Promise<
 }
 
 /** Ask the app again after the answer is sent. That request has a connection of its own: this one's is handed back. */
-function refreshLater(c: Ctx, app: Pick<Hono, "fetch">, lease: string): void {
+function refreshLater(c: WithRedis, app: Pick<Hono, "fetch">, lease: string): void {
   const request = new Request(c.req.url, { headers: c.req.raw.headers });
   refills.set(request, lease);
   c.executionCtx.waitUntil(Promise.resolve(app.fetch(request, c.env, c.executionCtx)).then((response) => response.body?.cancel()));
@@ -107,12 +106,6 @@ async function storable(response: Response): Promise<cache.Fields | null> {
   const parsed = parseJson(new Uint8Array(await response.clone().arrayBuffer()));
   if (!parsed.ok || typeof parsed.value !== "object" || parsed.value === null || Array.isArray(parsed.value)) return null;
   return Object.keys(parsed.value).length > 0 ? (parsed.value as cache.Fields) : null;
-}
-
-async function withRedis<T>(c: Ctx, work: (redis: Redis) => Promise<T>): Promise<T> {
-  if (c.var.redis) return work(c.var.redis);
-  const redis = connect({ url: c.env.UPSTASH_REDIS_REST_URL, token: c.env.UPSTASH_REDIS_REST_TOKEN });
-  return work(redis).finally(() => redis.release());
 }
 
 function ifDown(error: unknown): undefined {

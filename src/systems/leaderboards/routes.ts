@@ -52,6 +52,8 @@ const result = v.objectWithRest(
   v.unknown(),
 );
 
+const cursor = v.pipe(v.union([v.string(), v.number()], "a cursor"), v.transform(String), v.check(isCursor, "a cursor that was answered"));
+
 const param = v.object({ board: id, id });
 const fields = v.optional(fieldList);
 
@@ -170,7 +172,7 @@ export const routes = new Hono<App>()
       scope: "leaderboards",
       write: true,
       param: v.object({ board: id }),
-      body: v.strictObject({ cursor: v.optional(v.pipe(v.string(), v.check(isCursor, "a cursor that was answered")), "0") }),
+      body: v.strictObject({ cursor: v.nullish(cursor, "0") }),
       answers: { 200: v.object({ cursor: v.string(), repaired: v.number() }) },
     }),
     async (c) => {

@@ -14,7 +14,8 @@
 import type { Redis } from "../../redis/client.ts";
 import { malformed } from "../../redis/error.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
-import { readingScript } from "../../redis/script.ts";
+import { riderLua } from "../../redis/rider.ts";
+import { evaluate, type Rider, readingScript } from "../../redis/script.ts";
 import consumeLua from "./consume.lua";
 import listLua from "./list.lua";
 import refundLua from "./refund.lua";
@@ -22,8 +23,8 @@ import resetLua from "./reset.lua";
 import windowsLua from "./windows.lua";
 
 /** Whose uses: an id of the application. What the Worker counts itself has a colon in it, which no id has. */
-export const usesKey = (id: string) => `ratelimit:user:${id}`;
-export const windowsKey = (id: string) => `hop:ratelimit:${id}`;
+const usesKey = (id: string) => `ratelimit:user:${id}`;
+const windowsKey = (id: string) => `hop:ratelimit:${id}`;
 const keysOf = (id: string) => ({ uses: usesKey(id), windows: windowsKey(id) });
 
 export type Policy = { endpoint: string; limit: number; windowSeconds: number; cost: number; algorithm: "fixed" | "sliding" };
@@ -58,8 +59,31 @@ export async function consume(redis: Redis, id: string, policies: Policy[], op: 
   return { outcome: "rate_limited", standings, retryIn: Math.max(1, ...short.map(({ resetIn }) => resetIn)) };
 }
 
+/** What consume.lua says of one policy. */
+export type Taken = { word: "ok" | "rate_limited" | "corrupt_record"; taken: number; used: number; resetMs: number };
+
+const take = riderLua([windowsLua, consumeLua]);
+
+/** The same check as a rider of another hop: it takes one use, and up to `most` while there are more. */
+export function rider(id: string, policy: Policy, most: number, settle: (taken: Taken) => void): Rider {
+  return {
+    ...take,
+    keys: [usesKey(id), windowsKey(id)],
+    args: policyArgs(policy, most),
+    settle([word, taken = "0", used = "0", resetMs = "0"]) {
+      if (word !== "ok" && word !== "rate_limited" && word !== "corrupt_record") throw malformed(false);
+      settle({ word, taken: Number(taken), used: Number(used), resetMs: Number(resetMs) });
+    },
+  };
+}
+
+/** The rider in a hop of its own. */
+export async function ask(redis: Redis, { script, keys, args, settle }: Rider): Promise<void> {
+  settle(await evaluate(redis, script, keys, args, true));
+}
+
 /** A policy as consume.lua takes it. `most` takes more than the cost while there is more. */
-export const policyArgs = ({ endpoint, limit, windowSeconds, cost, algorithm }: Policy, most = cost): string[] => [
+const policyArgs = ({ endpoint, limit, windowSeconds, cost, algorithm }: Policy, most = cost): string[] => [
   endpoint,
   String(limit),
   String(windowSeconds * 1000),
@@ -69,7 +93,7 @@ export const policyArgs = ({ endpoint, limit, windowSeconds, cost, algorithm }: 
 ];
 
 /** Read what consume.lua says of each policy. */
-export function standingsOf(policies: Policy[], values: string[]): Standing[] {
+function standingsOf(policies: Policy[], values: string[]): Standing[] {
   if (values.length !== 3 * policies.length) throw malformed(true);
   return policies.map(({ endpoint, limit, windowSeconds }, i) => {
     const used = Number(values[3 * i + 1]);

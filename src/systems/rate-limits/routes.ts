@@ -3,14 +3,11 @@ import { Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../../http/app-env.ts";
 import { endpoint } from "../../http/endpoint.ts";
-import { problem, refusals } from "../../http/problem.ts";
+import { problem } from "../../http/problem.ts";
 import { id } from "../../http/schema.ts";
 import { limitHeaders } from "./headers.ts";
+import { refuse } from "./problems.ts";
 import * as rateLimits from "./rate-limits.ts";
-
-const refuse = refusals({
-  rate_limited: [429, "A limit is used up. Nothing was counted; Retry-After says when to try again."],
-});
 
 const endpointName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.:/-]{1,128}$/, "1 to 128 of A-Z a-z 0-9 _ . : / -"));
 const wholeNumber = (most: number) =>
