@@ -6,8 +6,13 @@ import { apiKey } from "./http/auth.ts";
 import { documents } from "./http/documents.ts";
 import { configured, health } from "./http/health.ts";
 import { systems } from "./systems/index.ts";
+import { perKey, rateLimit } from "./systems/rate-limits/middleware.ts";
 
-const app = createApp().route("/", documents).route("/", health).use("/v1/*", configured(), apiKey()).route("/", systems);
+const app = createApp()
+  .route("/", documents)
+  .route("/", health)
+  .use("/v1/*", configured(), apiKey(), rateLimit(perKey, { rides: true }))
+  .route("/", systems);
 
 export type AppType = typeof app;
 export type { App };

@@ -163,10 +163,18 @@ describe.each(BACKENDS)("over %s", (backing) => {
   });
 
   test("functions load, run, list and go", async () => {
-    const code = `#!lua name=lib\nredis.register_function('put', function(keys, args) return redis.call('SET', keys[1], args[1]) end)`;
+    const code = `#!lua name=lib
+      redis.register_function('put', function(keys, args) return redis.call('SET', keys[1], args[1]) end)
+      redis.register_function{function_name='peek', description="looks at a key", callback=function(keys) return redis.call('GET', keys[1]) end, flags={'no-writes'}}`;
     expect(await run("FUNCTION", "LOAD", "REPLACE", code)).toEqual({ result: "lib" });
     expect(await run("FCALL", "put", "1", "k", "v")).toEqual({ result: "OK" });
-    expect(await run("GET", "k")).toEqual({ result: "v" });
+    expect(await run("FCALL_RO", "peek", "1", "k")).toEqual({ result: "v" });
+    const { result } = (await run("FUNCTION", "LIST", "LIBRARYNAME", "lib")) as { result: [[string, string, string, string, string, string[][]]] };
+    expect(result[0].slice(0, 5)).toEqual(["library_name", "lib", "engine", "LUA", "functions"]);
+    expect(result[0][5].toSorted()).toEqual([
+      ["name", "peek", "description", "looks at a key", "flags", ["no-writes"]],
+      ["name", "put", "description", null, "flags", []],
+    ]);
     expect(await run("FUNCTION", "DELETE", "lib")).toEqual({ result: "OK" });
     expect(await run("FCALL", "put", "1", "k", "v")).toEqual({ error: expect.stringMatching(/^ERR Function not found/) });
   });

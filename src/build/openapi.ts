@@ -8,7 +8,7 @@ type Route = { method: string; path: string; handler: unknown };
 type JsonSchema = Record<string, unknown>;
 
 /** Codes that every call behind a key may answer with. */
-const everyCall = ["malformed_header", "unauthorized", "forbidden", "invalid", "wrong_type", "not_configured"];
+const everyCall = ["malformed_header", "unauthorized", "forbidden", "invalid", "rate_limited", "wrong_type", "not_configured"];
 const everyHop = ["store_unreachable", "store_misconfigured", "store_over_quota", "store_malformed", "store_refused", "store_timeout"];
 const everyBody = ["malformed_json", "body_too_large", "unsupported_media_type"];
 const everyWrite = ["precondition_failed", "idempotency_key_reused", "body_too_large"];
@@ -66,7 +66,8 @@ function operationObject(method: string, path: string, definition: Endpoint) {
     parameters: [
       ...parameters("path", param && jsonSchema(param)),
       ...parameters("query", query && jsonSchema(query)),
-      ...(write ? writeHeaders : [header("If-None-Match", "ETags the caller has: 304 when one is current.")]),
+      ...(write ? writeHeaders : []),
+      ...(method === "GET" ? [header("If-None-Match", "ETags the caller has: 304 when one is current.")] : []),
       header("X-Sync-Token", "Token of an earlier answer: this call reads at least that state."),
       header("X-Request-Id", "Kept when it is 1 to 64 of A-Z a-z 0-9 _ -."),
     ],

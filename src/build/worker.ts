@@ -5,23 +5,24 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
+import { shortenLua } from "./lua.ts";
 import { pruneClientPlugin } from "./prune-client.ts";
 import { stripDocuments } from "./strip-documents.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-/** Drop whole-line comments, empty lines and indentation. No script has a string over several lines. */
-export const stripLua = (source: string): string =>
-  source
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line && !line.startsWith("--"))
-    .join("\n");
-
 const lua: Plugin = {
   name: "lua",
   setup({ onLoad }) {
-    onLoad({ filter: /\.lua$/ }, async ({ path }) => ({ contents: stripLua(await readFile(path, "utf8")), loader: "text", watchFiles: [path] }));
+    onLoad({ filter: /\.lua$/ }, async ({ path }) => ({ contents: shortenLua(await readFile(path, "utf8")), loader: "text", watchFiles: [path] }));
+  },
+};
+
+/** hono/tiny brings one router less; app.ts chooses the one it needs. */
+const tinyHono: Plugin = {
+  name: "tiny-hono",
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^hono$/ }, ({ resolveDir, kind }) => resolve("hono/tiny", { resolveDir, kind }));
   },
 };
 
@@ -36,7 +37,7 @@ export const workerOptions = {
   conditions: ["workerd", "worker", "browser"],
   external: ["node:*", "cloudflare:*"],
   logLevel: "silent",
-  plugins: [lua, pruneClientPlugin(root)],
+  plugins: [lua, tinyHono, pruneClientPlugin(root)],
 } as const satisfies BuildOptions;
 
 /**

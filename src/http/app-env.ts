@@ -3,7 +3,7 @@ import type { Redis } from "../redis/client.ts";
 import type { Operation } from "../redis/operation.ts";
 
 /** Settings that have a default, beside those that wrangler.toml requires. */
-type Settings = { REDIS_TIMEOUT_MS?: string; PUBLIC_ORIGIN?: string };
+type Settings = { REDIS_TIMEOUT_MS?: string; PUBLIC_ORIGIN?: string; RATE_LIMIT?: string };
 
 export type Caller = {
   /** Whom records of operations are bound to; never shown. */

@@ -110,12 +110,15 @@ const emptyBody: Body = { bytes: new Uint8Array() };
 export const maxBodyBytes = 64 * 1024;
 
 async function readBody(c: Context<App>, spec: Endpoint): Promise<Body | Response> {
-  const bytes = await readBytes(c.req.raw, maxBodyBytes);
+  const bytes = await readBytes(c.req.raw, maxBodyBytes).catch(() => undefined);
+  if (bytes === undefined) return problem(c, "malformed_json", { detail: "The body ended before it was whole." });
   if (bytes === null) return problem(c, "body_too_large");
   if (!spec.body) return { bytes };
   if (!isJson(c.req.header("Content-Type"), spec.mergePatch) || c.req.header("Content-Encoding")) return problem(c, "unsupported_media_type");
   const parsed = parseJson(bytes, spec.depth);
   if (!parsed.ok) return problem(c, parsed.code, { detail: parsed.detail });
+  // Valibot takes an array for an object whose names are 0, 1, …
+  if (Array.isArray(parsed.value)) return problem(c, "invalid", { errors: [{ pointer: "", detail: "an object" }] });
   return { bytes, json: parsed.value };
 }
 

@@ -37,3 +37,19 @@ export function withCustomFields<const E extends v.ObjectEntries, const R extend
 
 /** A field that the system sets itself. */
 export const readOnly = v.optional(v.never("this field cannot be set here"));
+
+/** A whole number that JSON and a double keep exactly. */
+export const safeInteger = v.pipe(v.number(), v.safeInteger("a whole number within ±(2^53 - 1)"));
+
+/** A whole number in the query, `otherwise` when it is left out. */
+export const queryInteger = (least: number, most: number, otherwise: number) =>
+  v.optional(
+    v.pipe(
+      v.string(),
+      v.regex(/^\d{1,15}$/, "a whole number"),
+      v.transform(Number),
+      v.minValue(least, `at least ${least}`),
+      v.maxValue(most, `at most ${most}`),
+    ),
+    String(otherwise),
+  );

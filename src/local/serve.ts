@@ -5,6 +5,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorJson, type RestAnswer } from "./answers.ts";
+import { type BodyBudget, createBodyBudget } from "./body-budget.ts";
 import { TOO_LARGE } from "./errors.ts";
 import { inPieces } from "./fetch.ts";
 import type { RestCall } from "./requests.ts";
@@ -14,13 +15,26 @@ export type Served = { url: string; port: number; close(): Promise<void> };
 
 const MAX_DISCARDED_BYTES = 10 * MAX_REQUEST_BYTES;
 
-export type ServeOptions = { host?: string; port?: number };
+/** All bodies of more than a few kilobytes together. */
+const MAX_BODIES_BYTES = 256 * 1024 * 1024;
+const SMALL_BODY_BYTES = 64 * 1024;
 
-/** @example const { url, close } = await serveUpstash(upstash, { port: 8079 }); */
-export async function serveUpstash(upstash: Upstash, { host = "127.0.0.1", port = 0 }: ServeOptions = {}): Promise<Served> {
+/** Longer than clients keep an idle connection, so that none is closed just as it is used again. */
+const KEEP_ALIVE_MS = 120_000;
+
+export type ServeOptions = { host: string; port: number; warn?: (line: string) => void };
+
+/** @example const { url, close } = await serveUpstash(upstash, { host: "127.0.0.1", port: 8079 }); */
+export async function serveUpstash(upstash: Upstash, { host, port, warn = () => {} }: ServeOptions): Promise<Served> {
+  const budget = createBodyBudget(MAX_BODIES_BYTES);
   const server = http.createServer((request, response) => {
-    respond(upstash, request, response).catch(() => response.destroy());
+    respond(upstash, budget, request, response).catch((error: Error) => {
+      if (request.destroyed && !request.complete) return;
+      warn(`a request failed: ${error.stack}`);
+      send(response, { status: 500, headers: { "content-type": "application/json" }, body: errorJson("ERR internal error") });
+    });
   });
+  server.keepAliveTimeout = KEEP_ALIVE_MS;
   return listen(server, host, port);
 }
 
@@ -30,6 +44,8 @@ export async function listen(server: http.Server, host: string, port: number): P
     server.once("error", (error: NodeJS.ErrnoException) => reject(new Error(bindProblem(error, host, port))));
     server.listen(port, host, resolve);
   });
+  // Node closes a connection after 5 idle seconds; a request that is on its way to a busy server then would be lost.
+  server.keepAliveTimeout = 75_000;
   const bound = (server.address() as AddressInfo).port;
   const close = () =>
     new Promise<void>((resolve) => {
@@ -45,14 +61,20 @@ function bindProblem(error: NodeJS.ErrnoException, host: string, port: number): 
   return `cannot listen on ${host}:${port}: ${error.message}`;
 }
 
-async function respond(upstash: Upstash, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
-  const body = await readBody(request);
-  if (body === null) {
-    response.writeHead(413, { "content-type": "application/json", connection: "close" });
-    response.end(errorJson(TOO_LARGE));
-    return;
+async function respond(upstash: Upstash, budget: BodyBudget, request: http.IncomingMessage, response: http.ServerResponse): Promise<void> {
+  const expected = hasBody(request) ? Number(request.headers["content-length"] ?? MAX_REQUEST_BYTES) : 0;
+  const giveBack = expected > SMALL_BODY_BYTES ? await budget.take(Math.min(expected, MAX_REQUEST_BYTES)) : () => {};
+  try {
+    const body = hasBody(request) ? await readBody(request) : Buffer.alloc(0);
+    if (body) send(response, await upstash.answer(toCall(request, body)));
+    else send(response, { status: 413, headers: { "content-type": "application/json", connection: "close" }, body: errorJson(TOO_LARGE) });
+  } finally {
+    giveBack();
   }
-  send(response, await upstash.answer(toCall(request, body)));
+}
+
+function hasBody({ headers }: http.IncomingMessage): boolean {
+  return headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
 }
 
 function send(response: http.ServerResponse, { status, headers, body, spoiled }: RestAnswer): void {

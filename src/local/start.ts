@@ -49,7 +49,7 @@ export async function startLocalUpstash(options: StartOptions): Promise<LocalUps
   };
   try {
     if (embedded && save) closers.push((await keepSaved(embedded.state, save, { onProblem: warn })).close);
-    const served = await serveUpstash(upstash, { host, port });
+    const served = await serveUpstash(upstash, { host, port, warn });
     closers.push(served.close);
     const control = controlPort === undefined ? null : await serveControl({ backend, ...upstash }, controlPort);
     if (control) closers.push(control.close);

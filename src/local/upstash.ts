@@ -65,11 +65,8 @@ export function createUpstash({ backend, token, readOnlyToken, log }: UpstashOpt
     const parsed = readRequest(call);
     const names = namesOf(parsed);
     const fault = faults.pick(names);
-    const circumstances = {
-      readOnly: right === "read",
-      stale: fault?.kind === "stale" && !replicas.isCurrent(call.headers.get("upstash-sync-token")),
-      rememberReads: faults.has("stale"),
-    };
+    const isCurrent = replicas.isCurrent(call.headers.get("upstash-sync-token"));
+    const circumstances = { readOnly: right === "read", stale: fault?.kind === "stale" && !isCurrent, rememberReads: faults.has("stale") };
     const base64 = call.headers.get("upstash-encoding")?.toLowerCase() === "base64";
     const attempt = () => run(parsed, circumstances, base64).catch(whenDown);
     if (!fault) return { answer: await attempt(), names };

@@ -5,8 +5,8 @@
  */
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
 
-/** How one field is read from text and written as text. */
-export type Field<T> = { read(text: string): T; write(value: T): string };
+/** How one field is read from text and written as text. `fits` says which texts it can read; without it, all. */
+export type Field<T> = { read(text: string): T; write(value: T): string; fits?(text: string): boolean };
 
 export const text: Field<string> = { read: (stored) => stored, write: (value) => value };
 
@@ -46,6 +46,15 @@ export type Texts = [field: string, text: string][];
 export function readFields(schema: Record<string, Field<never> | Field<unknown>>, texts: Texts): Record<string, unknown> {
   return Object.fromEntries(texts.map(([field, stored]) => [field, fieldOf(schema, field).read(stored)]));
 }
+
+/** The fields whose texts their schema cannot read, as the `errors` of a `corrupt_record`. */
+export function misfits(schema: Record<string, Field<never> | Field<unknown>>, texts: Texts): { pointer: string; detail: string }[] {
+  return corrupt(texts.flatMap(([field, stored]) => (fieldOf(schema, field).fits?.(stored) === false ? [field] : [])));
+}
+
+/** Names of stored fields as the `errors` of a `corrupt_record`. */
+export const corrupt = (fields: string[]) =>
+  fields.map((field) => ({ pointer: `/${field}`, detail: "The stored text is not what this field holds." }));
 
 /** Write values through a schema, skipping those that are undefined. */
 export function writeFields(schema: Record<string, Field<never> | Field<unknown>>, values: Record<string, unknown>): Texts {

@@ -12,7 +12,8 @@ export type StoreErrorCode =
   | "store_malformed"
   | "store_refused"
   | "no_script"
-  | "wrong_type";
+  | "wrong_type"
+  | "not_supported";
 
 /** Whether a write took effect: `no` when we know that it did not, `unknown` when its answer was lost. */
 export type Applied = "no" | "unknown";
@@ -28,6 +29,16 @@ export class StoreError extends Error {
   }
 }
 
+/** Thrown by a rider that refuses: the request ends with this answer. */
+export class Refused extends Error {
+  readonly answer: Response;
+  constructor(answer: Response) {
+    super("refused");
+    this.name = "Refused";
+    this.answer = answer;
+  }
+}
+
 /** An answer that is not what the command promises: never a half-filled 200. */
 export const malformed = (writes: boolean): StoreError => new StoreError("store_malformed", writes ? "unknown" : "no");
 
@@ -35,7 +46,8 @@ export const malformed = (writes: boolean): StoreError => new StoreError("store_
 // answered before a command runs.
 const errorWords: readonly [RegExp, StoreErrorCode, Applied?][] = [
   [/^NOSCRIPT/, "no_script", "no"],
-  [/^(ERR Error running script \(.*?\): @\w+:\d+: )?-?WRONGTYPE/, "wrong_type", "no"],
+  [/^(ERR Error running script[^:]*: @\w+:\d+: )?-?WRONGTYPE/, "wrong_type", "no"],
+  [/^(ERR )?(unknown (redis )?command|command is not available)/i, "not_supported", "no"],
   [/^(WRONGPASS|NOAUTH|NOPERM|Unauthorized|ERR invalid password)/, "store_misconfigured", "no"],
   [/^(ERR )?max (daily |monthly )?(request|requests|bandwidth|database|concurrent|commands)/i, "store_over_quota", "no"],
   [/^(OOM|BUSY|LOADING|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|MISCONF)/, "store_refused", "no"],

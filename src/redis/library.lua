@@ -34,6 +34,20 @@ local function append(list, items)
   return list
 end
 
+-- A whole number as text: every digit, no exponent, no point.
+local function whole(number)
+  return string.format("%.0f", number)
+end
+
+-- The items of a list from one place to another.
+local function slice(list, first, last)
+  local part = {}
+  for i = first, last do
+    part[#part + 1] = list[i]
+  end
+  return part
+end
+
 -- HSET for any number of fields.
 local function write_hash(key, flat)
   for first = 1, #flat, 1000 do

@@ -1,8 +1,10 @@
--- What stands around the body of every writing script: replay check, session guard, precondition, body, record.
+-- What stands around the body of every writing script: replay check, session guard, what brings the entity up
+-- to date, precondition, body, record.
 --
 -- The script that Redis gets is library.lua, the body as a function `body(KEYS, ARGV)`, for some a guard as a
--- function `guard(KEYS, ARGV)`, and then this text. The operation's own keys and arguments come first; the guard
--- gets the next ones, the body all that is left. The body's first key is the entity that preconditions look at.
+-- function `guard(KEYS, ARGV)` or a function `prepare(KEYS)`, and then this text. The operation's own keys and
+-- arguments come first; the guard gets the next ones, `prepare` and the body all that is left. The body's first key
+-- is the entity that preconditions look at.
 --
 -- KEYS[1] record           string  "<fingerprint> <reply as JSON>" of an operation that took effect
 -- ARGV[1] fingerprint      what the request asked for; another one under the same record is a misuse
@@ -17,14 +19,6 @@
 local record, fingerprint, record_seconds = KEYS[1], ARGV[1], ARGV[2]
 local if_match, if_none_match = ARGV[3], ARGV[4]
 local guard_keys, guard_args = tonumber(ARGV[5]), tonumber(ARGV[6])
-
-local function slice(list, first, last)
-  local part = {}
-  for i = first, last do
-    part[#part + 1] = list[i]
-  end
-  return part
-end
 
 local function matches(condition, tag)
   if condition == "*" then
@@ -52,6 +46,9 @@ if guard then
 end
 
 local keys = slice(KEYS, 2 + guard_keys, #KEYS)
+if prepare then
+  prepare(keys)
+end
 if if_match ~= "" or if_none_match ~= "" then
   local tag = content_tag(redis.call("HGETALL", keys[1]))
   if (if_match ~= "" and not matches(if_match, tag)) or (if_none_match ~= "" and matches(if_none_match, tag)) then

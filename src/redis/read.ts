@@ -2,7 +2,7 @@
  * The plain reads, each one hop, shaped in one place: with deserialization off the client's own types are not
  * what arrives.
  */
-import { errors } from "@upstash/redis/cloudflare";
+import { errors, type Redis as Upstash } from "@upstash/redis/cloudflare";
 import type { Redis } from "./client.ts";
 import type { Texts } from "./codec.ts";
 import { malformed, storeErrorFrom } from "./error.ts";
@@ -10,6 +10,16 @@ import { malformed, storeErrorFrom } from "./error.ts";
 /** All fields of a hash, or null when there is none (HGETALL). */
 export async function readHash(redis: Redis, key: string): Promise<Texts | null> {
   return pairs(await redis.hop((client) => client.hgetall(key)));
+}
+
+/** All fields of a hash, or null, with the seconds it has left, null when it has no TTL (HGETALL and TTL). */
+export async function readHashWithTtl(redis: Redis, key: string): Promise<{ texts: Texts | null; ttlSeconds: number | null }> {
+  const [hash, ttl] = await readPipeline(redis, 2, (pipeline) => {
+    pipeline.hgetall(key);
+    pipeline.ttl(key); // not chained: the build looks for the commands behind `pipeline.`
+  });
+  if (typeof ttl !== "number") throw malformed(false);
+  return { texts: pairs(hash), ttlSeconds: ttl < 0 ? null : ttl };
 }
 
 /** Some fields of a hash in the order asked, null for each that is missing (HMGET). */
@@ -26,30 +36,64 @@ export async function readString(redis: Redis, key: string): Promise<string | nu
 
 /** Many hashes in one hop: whole ones, or the named fields of each (a pipeline of HGETALL or HMGET). */
 export async function readHashes(redis: Redis, keys: string[], fields?: string[]): Promise<(Texts | null)[]> {
-  const replies: unknown = await redis.hop((client) => {
-    const pipeline = client.pipeline();
+  const replies = await readPipeline(redis, keys.length, (pipeline) => {
     for (const key of keys) {
       if (fields) pipeline.hmget(key, ...fields);
       else pipeline.hgetall(key);
     }
+  });
+  return replies.map((reply) => (fields ? zip(fields, texts(reply, fields.length)) : pairs(reply)));
+}
+
+/**
+ * The named fields of many hashes in one hop, null for each hash that is missing: EXISTS beside HMGET, so that a hash
+ * without any of the fields is not taken for none.
+ */
+export async function readPresent(redis: Redis, keys: string[], fields: readonly string[]): Promise<(Texts | null)[]> {
+  const replies = await readPipeline(redis, 2 * keys.length, (pipeline) => {
+    for (const key of keys) pipeline.hmget(key, ...fields).exists(key);
+  });
+  return keys.map((_, i) => (replies[2 * i + 1] ? (zip(fields, texts(replies[2 * i], fields.length)) ?? []) : null));
+}
+
+/** So many reads in one hop, their raw replies in order; the first error of one is thrown. */
+export async function readPipeline(redis: Redis, length: number, fill: (pipeline: ReturnType<Upstash["pipeline"]>) => void): Promise<unknown[]> {
+  const replies = await redis.hop((client) => {
+    const pipeline = client.pipeline();
+    fill(pipeline);
     return pipeline.exec<unknown[]>({ keepErrors: true });
   });
-  if (!Array.isArray(replies) || replies.length !== keys.length) throw malformed(false);
+  return pipelined(replies, length);
+}
+
+/** The results of a pipeline; its first error is thrown. */
+function pipelined(replies: unknown, length: number): unknown[] {
+  if (!Array.isArray(replies) || replies.length !== length) throw malformed(false);
   return replies.map((item: { result?: unknown; error?: unknown }) => {
     if (item?.error !== undefined) throw storeErrorFrom(new errors.UpstashError(String(item.error)), false);
-    return fields ? zip(fields, texts(item?.result, fields.length)) : pairs(item?.result);
+    return item?.result;
   });
 }
 
+/** One step of SCAN, HSCAN or ZSCAN: where the next one begins, and what was found (duplicates are possible). */
+export async function scanStep(redis: Redis, send: (client: Upstash) => Promise<unknown>): Promise<{ cursor: string; items: string[] }> {
+  const reply = await redis.hop(send);
+  const [cursor, items] = Array.isArray(reply) ? (reply as unknown[]) : [];
+  if (!/^\d+$/.test(String(cursor)) || !isStrings(items)) throw malformed(false);
+  return { cursor: String(cursor), items };
+}
+
+/** Is this a cursor that a server could have answered: an unsigned number of 64 bits? */
+export const isScanCursor = (text: string): boolean => /^\d{1,20}$/.test(text) && BigInt(text) < 2n ** 64n;
+
 /** The fields that are there, with their texts; null when none is. */
-export function zip(fields: string[], values: (string | null)[]): Texts | null {
+export function zip(fields: readonly string[], values: (string | null)[]): Texts | null {
   const found = fields.flatMap((field, i): Texts => (values[i] == null ? [] : [[field, values[i]]]));
   return found.length ? found : null;
 }
 
 /** Shape HGETALL's flat reply; null when there is no hash. */
 export function pairs(reply: unknown): Texts | null {
-  if (reply === null) return null;
   if (!isStrings(reply) || reply.length % 2 !== 0) throw malformed(false);
   const found: Texts = [];
   for (let i = 0; i < reply.length; i += 2) found.push([reply[i]!, reply[i + 1]!]);
@@ -57,11 +101,9 @@ export function pairs(reply: unknown): Texts | null {
 }
 
 function texts(reply: unknown, length: number): (string | null)[] {
-  // The client answers null, not an array of nulls, when every field is missing.
-  if (reply === null) return Array<null>(length).fill(null);
   const fits = Array.isArray(reply) && reply.length === length && reply.every((x) => x === null || typeof x === "string");
   if (!fits) throw malformed(false);
   return reply as (string | null)[];
 }
 
-const isStrings = (reply: unknown): reply is string[] => Array.isArray(reply) && reply.every((item) => typeof item === "string");
+export const isStrings = (reply: unknown): reply is string[] => Array.isArray(reply) && reply.every((item) => typeof item === "string");

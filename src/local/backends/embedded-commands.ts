@@ -4,7 +4,6 @@
 import {
   type CommandDefinition,
   defineCommand,
-  luaReplyToRedisValue,
   type RedisDataValue,
   type RedisExecutionContext,
   RedisResult,
@@ -156,21 +155,6 @@ const getrange = defineCommand({
   },
 });
 
-/** Upstash runs any function read-only by FCALL_RO, also one that is not declared `no-writes`. */
-const plainFcallRo = known("fcall_ro");
-
-const fcallRo: CommandDefinition = {
-  ...plainFcallRo,
-  async execute(args: unknown, ctx: RedisExecutionContext) {
-    const { functionName, numKeys, rest } = args as { functionName: string; numKeys: number; rest: Buffer[] };
-    const found = ctx.server.functionRegistry.findFunction(functionName);
-    if (!found || found.flags.includes("no-writes")) return plainFcallRo.execute(args, ctx) as Promise<RedisResult>;
-    const runtime = await ctx.server.getLuaRuntime();
-    const reply = runtime.eval(found.script, rest.slice(0, numKeys), rest.slice(numKeys), ctx, { readOnly: true });
-    return RedisResult.create(luaReplyToRedisValue(reply));
-  },
-};
-
 export const missingCommands: readonly CommandDefinition[] = [
   echo as unknown as CommandDefinition,
   memory as unknown as CommandDefinition,
@@ -178,5 +162,4 @@ export const missingCommands: readonly CommandDefinition[] = [
   fieldExpireTime("hpexpiretime", 1),
   bitop,
   getrange as unknown as CommandDefinition,
-  fcallRo,
 ];

@@ -16,6 +16,7 @@ import {
 import { type Backend, type Command, isReplyError, type Reply, type ReplyError, type ScriptCalls } from "./backend.ts";
 import { judgedWhenRun } from "./embedded-arguments.ts";
 import { missingCommands } from "./embedded-commands.ts";
+import { functionCommands } from "./embedded-functions.ts";
 import { createEmbeddedScripts } from "./embedded-scripts.ts";
 import { valueToReply } from "./embedded-values.ts";
 
@@ -29,7 +30,7 @@ export function createEmbeddedBackend(): EmbeddedBackend {
   const scripts = createEmbeddedScripts();
   const profile = resolveCompatibilityProfile("redis-8.0");
   const registry = createRedisCommandRegistry([], profile);
-  registry.registerAll([...missingCommands, ...scripts.definitions], { override: true });
+  registry.registerAll([...missingCommands, ...functionCommands, ...scripts.definitions], { override: true });
   registry.registerAll(
     registry.getAll().map((definition) => judgedWhenRun(definition, scripts.isRunning)),
     { override: true },

@@ -1,0 +1,57 @@
+-- Read a cached response, whole or some fields; when it is missing or stale, let one caller refill it.
+-- KEYS[1] entry        hash    the response's fields
+-- KEYS[2] about        string  freshness and tags, see stamps.lua
+-- KEYS[3] lease        string  who refills it
+-- KEYS[4] tags         hash    tag -> stamp of its last drop
+-- ARGV[1] wants_lease  "1" takes a lease where one is to be had
+-- ARGV[2] fields...    names; none for all
+-- Reply: { "fresh" | "stale" | "miss", age in seconds or "", lease or "", field, text, … }
+local entry_key, about_key, lease_key, tags_key = unpack(KEYS)
+local wants_lease = ARGV[1] == "1"
+
+local found, exists
+if ARGV[2] then
+  found = {}
+  for i, text in ipairs(redis.call("HMGET", entry_key, unpack(ARGV, 2))) do
+    if text then
+      append(found, { ARGV[i + 1], text })
+    end
+  end
+  exists = #found > 0 or redis.call("EXISTS", entry_key) == 1
+else
+  found = redis.call("HGETALL", entry_key)
+  exists = #found > 0
+end
+local texts = redis.call("MGET", about_key, lease_key)
+local about, lease = exists and read_about(texts[1]), read_lease(texts[2])
+if exists and not about then
+  return append({ "fresh", "", "" }, found)
+end
+
+local time = now_us()
+local state, dropped = "miss", 0
+if about then
+  if about.tags[1] then
+    local _, last = last_drops(tags_key, about.tags)
+    dropped = last
+  end
+  if dropped <= about.as_of then
+    state = time < about.fresh_until and "fresh" or "stale"
+  end
+end
+local given = ""
+if state ~= "fresh" and wants_lease and lease.ends <= time then
+  local any = last_drops(tags_key, {})
+  lease.ends, lease.dropped = time + lease_us, math.max(lease.dropped, dropped)
+  lease.as_of = math.max(time, any, lease.dropped, about and about.as_of or 0)
+  if exists and state == "miss" then
+    -- It was dropped by a tag: now it is gone for those too who read the hash itself.
+    redis.call("DEL", entry_key, about_key)
+  end
+  save_lease(lease_key, lease, time)
+  given = whole(lease.as_of)
+end
+if state == "miss" then
+  return { state, "", given }
+end
+return append({ state, whole(math.max(0, math.floor((time - about.written) / 1000000))), given }, found)

@@ -1,0 +1,19 @@
+-- Drop a response now, and refuse what those bring who read before.
+-- KEYS[1] entry  hash    the response's fields
+-- KEYS[2] about  string  freshness and tags, see stamps.lua
+-- KEYS[3] lease  string  who refills it
+-- Reply: { "ok" }
+local entry_key, about_key, lease_key = unpack(KEYS)
+
+local had_entry = redis.call("HLEN", entry_key) > 0
+local texts = redis.call("MGET", about_key, lease_key)
+local about, lease = read_about(texts[1]), read_lease(texts[2])
+local time = now_us()
+
+if had_entry or about then
+  redis.call("DEL", entry_key, about_key)
+end
+lease.ends = 0
+lease.dropped = math.max(time, lease.as_of, lease.dropped, about and about.as_of or 0) + 1
+save_lease(lease_key, lease, time)
+return { "ok" }

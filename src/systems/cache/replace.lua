@@ -1,0 +1,52 @@
+-- Store a response whole in place of the one that is there; refuse one that was read before the last drop.
+-- KEYS[1] entry      hash    the response's fields
+-- KEYS[2] about      string  freshness and tags, see stamps.lua
+-- KEYS[3] lease      string  who refills it
+-- KEYS[4] tags       hash    tag -> stamp of its last drop
+-- ARGV[1] given      the lease that came with a miss, or "" to store in any case
+-- ARGV[2] fresh_ms   how long it is fresh
+-- ARGV[3] stale_ms   how long it is served after that
+-- ARGV[4] its_tags   separated by spaces
+-- ARGV[5] fields...  field, text, …
+-- Reply: { "ok" } | { "outdated" }
+local entry_key, about_key, lease_key, tags_key = unpack(KEYS)
+local given, fresh_ms, stale_ms, its_tags = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+
+local had_entry = redis.call("HLEN", entry_key) > 0
+local texts = redis.call("MGET", about_key, lease_key)
+local about, lease = had_entry and read_about(texts[1]), read_lease(texts[2])
+local time = now_us()
+
+local concerned = words(its_tags)
+if given and about then
+  append(concerned, about.tags)
+end
+local any, dropped = 0, 0
+if concerned[1] then
+  any, dropped = last_drops(tags_key, concerned)
+end
+local as_of = math.max(time, any, lease.dropped)
+if given then
+  if given < math.max(dropped, lease.dropped, about and about.as_of or 0) or given < time - lease_life_us then
+    return { "outdated" }
+  end
+  as_of = math.min(given, as_of)
+end
+
+if lease.ends > 0 then
+  lease.ends = 0
+  save_lease(lease_key, lease, time)
+end
+if had_entry then
+  redis.call("DEL", entry_key)
+end
+local fields = {}
+for i = 5, #ARGV do
+  fields[#fields + 1] = ARGV[i]
+end
+write_hash(entry_key, fields)
+local life = whole(fresh_ms + stale_ms)
+redis.call("PEXPIRE", entry_key, life)
+local about_text = whole(as_of) .. " " .. whole(time) .. " " .. whole(time + fresh_ms * 1000) .. " " .. its_tags
+redis.call("SET", about_key, about_text, "PX", life)
+return { "ok" }

@@ -1,0 +1,142 @@
+/** Cached responses over HTTP. */
+import { type Context, Hono } from "hono";
+import * as v from "valibot";
+import type { App } from "../../http/app-env.ts";
+import { allows } from "../../http/auth.ts";
+import { endpoint } from "../../http/endpoint.ts";
+import { problem, refusals } from "../../http/problem.ts";
+import { entity } from "../../http/respond.ts";
+import { id } from "../../http/schema.ts";
+import type { Json } from "../../redis/codec.ts";
+import * as cache from "./cache.ts";
+
+const refuse = refusals({
+  cache_miss: [404, "There is no such response, or no such field in it. With X-Cache-Lease it is this caller's turn to store it."],
+  outdated: [409, "The lease is older than the last drop, or than what is stored. Read again."],
+});
+
+const field = v.pipe(v.string(), v.regex(/^[^\p{Cc},]{1,128}$/u, "1 to 128 characters without commas"));
+const fieldNames = v.pipe(
+  v.string(),
+  v.transform((list) => [...new Set(list.split(","))]),
+  v.array(field),
+  v.maxLength(64, "up to 64 fields"),
+);
+const tag = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.:@/-]{1,128}$/, "1 to 128 of A-Z a-z 0-9 _ . : @ / -"));
+const tagList = (most: number) => v.pipe(v.array(tag), v.maxLength(most, `up to ${most} tags`));
+const seconds = (least: number) =>
+  v.pipe(
+    v.number(),
+    v.integer("a whole number"),
+    v.minValue(least, `${least} to ${cache.mostSeconds}`),
+    v.maxValue(cache.mostSeconds, `${least} to ${cache.mostSeconds}`),
+  );
+const fields = v.pipe(
+  v.record(v.string(), v.unknown()),
+  v.check((given) => {
+    const names = Object.keys(given);
+    return names.length > 0 && names.length <= 1000 && names.every((name) => v.is(field, name));
+  }, "1 to 1000 fields, each name 1 to 128 characters without commas"),
+);
+const newEntry = v.strictObject({
+  fields,
+  ttl_seconds: seconds(1),
+  stale_seconds: v.optional(seconds(0), 0),
+  tags: v.optional(tagList(32), []),
+  lease: v.optional(v.pipe(v.string(), v.regex(/^\d{1,16}$/, "as X-Cache-Lease said it"))),
+});
+
+const param = v.object({ name: id, id });
+const anyFields = v.record(v.string(), v.unknown());
+
+/** A lease is for callers who may store, and never for HEAD, which writes nothing. */
+const wantsLease = (c: Context<App>) => c.req.method === "GET" && allows(c.var.caller.scopes, "cache");
+
+function hit<B>(c: Context<App>, body: B, { state, age, lease, etag }: cache.Hit) {
+  const headers = { "X-Cache": state, ...(age !== null && { Age: String(age) }), ...(lease && { "X-Cache-Lease": lease }) };
+  return entity(c, body, etag, { headers });
+}
+
+const miss = (c: Context<App>, { lease }: cache.Miss) => problem(c, "cache_miss", {}, lease ? { "X-Cache-Lease": lease } : { "Retry-After": "1" });
+
+export const routes = new Hono<App>()
+  .get(
+    "/v1/cache/:name/:id",
+    endpoint({
+      summary: "Read a cached response",
+      description:
+        "`fields` reads only those. X-Cache is fresh or stale. When the response is missing or stale, one caller gets X-Cache-Lease and should store it.",
+      scope: "cache:read",
+      param,
+      query: v.object({ fields: v.optional(fieldNames) }),
+      answers: { 200: anyFields },
+      problems: ["cache_miss"],
+    }),
+    async (c) => {
+      const found = await cache.get(c.var.redis, c.req.valid("param"), wantsLease(c), c.req.valid("query").fields);
+      return found.outcome === "ok" ? hit(c, found.fields, found) : miss(c, found);
+    },
+  )
+  .get(
+    "/v1/cache/:name/:id/:field",
+    endpoint({
+      summary: "Read one field of a cached response",
+      description: "The bare JSON value; nothing else is read.",
+      scope: "cache:read",
+      param: v.object({ name: id, id, field }),
+      answers: { 200: v.unknown() },
+      problems: ["cache_miss"],
+    }),
+    async (c) => {
+      const { field, ...ref } = c.req.valid("param");
+      const found = await cache.get(c.var.redis, ref, wantsLease(c), [field]);
+      if (found.outcome !== "ok") return miss(c, found);
+      if (!Object.hasOwn(found.fields, field)) return refuse(c, { outcome: "cache_miss", detail: "The response has no such field." });
+      return hit(c, found.fields[field]!, found);
+    },
+  )
+  .put(
+    "/v1/cache/:name/:id",
+    endpoint({
+      summary: "Store a response in place of the one that is there",
+      description: "Fresh for `ttl_seconds`, then served stale for `stale_seconds`. With a lease it is refused when the response was dropped since.",
+      scope: "cache",
+      write: true,
+      param,
+      body: newEntry,
+      answers: { 200: anyFields },
+      problems: ["outdated"],
+    }),
+    async (c) => {
+      const { ttl_seconds: ttlSeconds, stale_seconds: staleSeconds, ...entry } = c.req.valid("json");
+      const fields = entry.fields as { [field: string]: Json };
+      const result = await cache.replace(c.var.redis, c.req.valid("param"), { ...entry, fields, ttlSeconds, staleSeconds }, c.var.operation);
+      if (result.outcome !== "ok") return refuse(c, result);
+      return entity(c, fields, result.etag);
+    },
+  )
+  .delete(
+    "/v1/cache/:name/:id",
+    endpoint({ summary: "Drop a response, and all leases on it", scope: "cache", write: true, param, answers: { 204: null } }),
+    async (c) => {
+      const result = await cache.remove(c.var.redis, c.req.valid("param"), c.var.operation);
+      if (result.outcome !== "ok") return refuse(c, result);
+      return c.body(null, 204);
+    },
+  )
+  .post(
+    "/v1/cache/invalidate",
+    endpoint({
+      summary: "Drop every response that has one of these tags",
+      description: "As fast for a million responses as for one.",
+      scope: "cache",
+      write: true,
+      body: v.strictObject({ tags: v.pipe(tagList(100), v.minLength(1, "1 to 100 tags")) }),
+      answers: { 204: null },
+    }),
+    async (c) => {
+      const result = await cache.invalidate(c.var.redis, c.req.valid("json").tags, c.var.operation);
+      if (result.outcome !== "ok") return refuse(c, result);
+      return c.body(null, 204);
+    },
+  );

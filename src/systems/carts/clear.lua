@@ -1,0 +1,11 @@
+-- Remove all lines of a cart.
+-- KEYS[1] cart         hash  cart:user:<id> or cart:guest:<id>
+-- ARGV[1] ttl_seconds  of what else may be in the cart
+-- Reply: { "ok" }
+local cart_key, ttl_seconds = KEYS[1], ARGV[1]
+
+local flat = redis.call("HGETALL", cart_key)
+if #flat > 0 then
+  clear_lines(cart_key, flat, ttl_seconds)
+end
+return { "ok" }

@@ -1,0 +1,68 @@
+-- Read a part of the order with the players' fields, all at one moment; what other services changed is put right
+-- first. Players whose keys are not given are left out.
+-- KEYS[1] order       zset  hop:leaderboard:<board>
+-- KEYS[2] stamps      hash  hop:leaderboard:<board>:stamps
+-- KEYS[3] players...  hash  leaderboard:user:<id> or leaderboard:<board>:user:<id>
+-- ARGV[1] middle      id of the player in the middle, "" for a part counted from the top
+-- ARGV[2] offset      how many to leave out at the top, or how many on each side of the middle
+-- ARGV[3] limit       how many from the top
+-- ARGV[4] fields      names joined by commas, "" for all
+-- ARGV[5] ids...      of the players, in the order of their keys
+-- Reply: { "ok", players, [id, rank, score, number of texts, field, text, …]… } | { "player_not_found" }
+local order, stamps = unpack(KEYS)
+local middle, offset, limit, fields = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local keys = {}
+for i = 5, #ARGV do
+  keys[ARGV[i]] = KEYS[i - 2]
+end
+
+-- Members and scores of the part, and the rank before its first; nil when the middle is not there.
+local function part()
+  local first, last = offset, offset + limit - 1
+  if middle ~= "" then
+    local spot = find_spot(stamps, middle)
+    local rank = spot.member and redis.call("ZREVRANK", order, spot.member)
+    if not rank then
+      return nil
+    end
+    first, last = math.max(0, rank - offset), rank + offset
+  end
+  return redis.call("ZREVRANGE", order, first, last, "WITHSCORES"), first
+end
+
+local entries = {}
+local listed, before
+repeat
+  local healed = false
+  listed, before = part()
+  if not listed then
+    return { "player_not_found" }
+  end
+  for i = 1, #listed, 2 do
+    local id = string.sub(listed[i], 18)
+    if keys[id] and not entries[id] then
+      local flat, text = read_entry(keys[id], fields)
+      local score = flat and whole(text)
+      entries[id] = { score = score, flat = flat }
+      if score ~= tonumber(listed[i + 1]) then
+        healed = true
+        if score then
+          place(order, stamps, id, find_spot(stamps, id), digits_of(score))
+        else
+          unplace(order, stamps, id, { member = listed[i] })
+        end
+      end
+    end
+  end
+until not healed
+
+local reply = { "ok", tostring(redis.call("ZCARD", order)) }
+for i = 1, #listed, 2 do
+  local id = string.sub(listed[i], 18)
+  local entry = entries[id]
+  if entry then
+    append(reply, { id, tostring(before + (i + 1) / 2), digits_of(entry.score), tostring(#entry.flat) })
+    append(reply, entry.flat)
+  end
+end
+return reply

@@ -1,0 +1,24 @@
+-- Hold units of a product: they leave its stock now and come back by themselves when the hold ends.
+-- KEYS[1] product      hash  product:<id>
+-- KEYS[2] holds        zset  hop:holds:<id>
+-- ARGV[1] hold_id      begins with the quantity: "3-<uuid>"
+-- ARGV[2] quantity
+-- ARGV[3] ttl_seconds
+-- Reply: { "ok", hold_id, when it ends, units that remain } | { "product_not_found" } | { "corrupt_record", field }
+--      | { "insufficient_stock", units available }
+local product_key, holds_key = unpack(KEYS)
+local hold_id, quantity, ttl_seconds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+
+local product, refusal = read_product(product_key, { "stock" })
+if refusal then
+  return refusal
+end
+if stock_of(product.stock) < quantity then
+  return { "insufficient_stock", product.stock }
+end
+
+local seconds, microseconds = now()
+local ends_at = (seconds + ttl_seconds) * 1000 + math.floor(microseconds / 1000)
+local remaining = redis.call("HINCRBY", product_key, "stock", whole(-quantity))
+redis.call("ZADD", holds_key, whole(ends_at), hold_id)
+return { "ok", hold_id, iso_time(seconds + ttl_seconds, microseconds), whole(remaining) }

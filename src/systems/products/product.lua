@@ -1,0 +1,47 @@
+-- What a product's texts must look like before a script reckons with them. decimal.lua comes before it.
+
+-- The number of a stock, nil for every text that is no whole number from 0 as HINCRBY writes it.
+local function stock_of(text)
+  return text and #text <= 15 and (text == "0" or string.find(text, "^[1-9]%d*$")) and tonumber(text) or nil
+end
+
+-- The decimal of a price, nil for every text that is none.
+local function price_of(text)
+  local price = decimal(text)
+  return price and not price.negative and price or nil
+end
+
+-- The refusal { "corrupt_record", field, … } when some of the fields do not hold what they should, else nil. Only
+-- list_price may be missing.
+local function judge_product(product, names)
+  local refusal = { "corrupt_record" }
+  for _, name in ipairs(names) do
+    local read = name == "stock" and stock_of or price_of
+    if not read(product[name]) and (product[name] or name ~= "list_price") then
+      append(refusal, { name })
+    end
+  end
+  return refusal[2] and refusal or nil
+end
+
+-- The named fields of a product, nil when there is no product.
+local function find_product(key, names)
+  local texts = redis.call("HMGET", key, unpack(names))
+  local product = {}
+  for i, name in ipairs(names) do
+    product[name] = texts[i] or nil
+  end
+  if next(product) == nil and redis.call("EXISTS", key) == 0 then
+    return nil
+  end
+  return product
+end
+
+-- The named fields of a product, and the refusal when there is none or some do not hold what they should.
+local function read_product(key, names)
+  local product = find_product(key, names)
+  if not product then
+    return nil, { "product_not_found" }
+  end
+  return product, judge_product(product, names)
+end

@@ -1,0 +1,18 @@
+-- Add units to a product's stock.
+-- KEYS[1] product     hash  product:<id>
+-- KEYS[2] holds       zset  hop:holds:<id>
+-- ARGV[1] quantity
+-- ARGV[2] most_stock  how large a stock may become
+-- Reply: { "ok", units that remain } | { "product_not_found" } | { "corrupt_record", field } | { "out_of_range", stock }
+local product_key = KEYS[1]
+local quantity, most_stock = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local product, refusal = read_product(product_key, { "stock" })
+if refusal then
+  return refusal
+end
+if stock_of(product.stock) + quantity > most_stock then
+  return { "out_of_range", product.stock }
+end
+
+return { "ok", whole(redis.call("HINCRBY", product_key, "stock", whole(quantity))) }

@@ -1,0 +1,46 @@
+-- Merge into a product.
+-- KEYS[1] product      hash  product:<id>
+-- KEYS[2] holds        zset  hop:holds:<id>
+-- ARGV[1] most_fields  how many fields a product may have, list_price included
+-- ARGV[2] removed      how many of the changes are names of fields to remove; they come first
+-- ARGV[3] changes...   names to remove, then field, text, …
+-- Reply: { "ok", field, text, … } the whole product | { "product_not_found" } | { "too_many_fields" }
+--      | { "corrupt_record", field, … } the merged product would still have these
+local product_key = KEYS[1]
+local most_fields, removed = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local product = read_hash(product_key)
+if next(product) == nil then
+  return { "product_not_found" }
+end
+local gone, set = {}, {}
+for i = 3, 2 + removed do
+  if product[ARGV[i]] then
+    gone[#gone + 1] = ARGV[i]
+    product[ARGV[i]] = nil
+  end
+end
+for i = 3 + removed, #ARGV, 2 do
+  if product[ARGV[i]] ~= ARGV[i + 1] then
+    append(set, { ARGV[i], ARGV[i + 1] })
+    product[ARGV[i]] = ARGV[i + 1]
+  end
+end
+local names = {}
+for _, name in ipairs({ "price", "stock", "list_price", "rating" }) do
+  names[#names + 1] = product[name] and name
+end
+local corrupt = judge_product(product, names)
+if corrupt then
+  return corrupt
+end
+local flat = flatten(product)
+if #set > 0 and #flat / 2 + (product.list_price and 0 or 1) > most_fields then
+  return { "too_many_fields" }
+end
+
+if #gone > 0 then
+  redis.call("HDEL", product_key, unpack(gone))
+end
+write_hash(product_key, set)
+return append({ "ok" }, flat)

@@ -1,0 +1,113 @@
+-- Take uses under several limits, all or nothing; a refusal takes none.
+-- KEYS[1] uses          hash  endpoint -> uses in its window
+-- KEYS[2] windows       hash  endpoint -> record of the window, see windows.lua
+-- ARGV[1] policies...   for each: endpoint, limit, window in ms, cost, most (takes up to so many, at least the cost),
+--                       "fixed" or "sliding"
+-- Reply: { "ok", taken, used, ms until something comes back, … three for each policy }
+--      | { "rate_limited", "0", used, ms until the cost fits, … } | { "corrupt_record" }
+local uses_key, windows_key = KEYS[1], KEYS[2]
+
+local policies, endpoints = {}, {}
+for i = 1, #ARGV, 6 do
+  local endpoint, limit, span, cost, most, algorithm = unpack(ARGV, i, i + 5)
+  endpoints[#endpoints + 1] = endpoint
+  policies[#policies + 1] = {
+    endpoint = endpoint, limit = tonumber(limit), span = tonumber(span),
+    cost = tonumber(cost), most = tonumber(most), algorithm = algorithm,
+  }
+end
+local counts = redis.call("HMGET", uses_key, unpack(endpoints))
+local records = redis.call("HMGET", windows_key, unpack(endpoints))
+local time = now_ms()
+
+local refused, unrecorded = false, false
+for i, policy in ipairs(policies) do
+  local state = read_window(counts[i], records[i], time, policy.span)
+  if not state then
+    return { "corrupt_record" }
+  end
+  if state.algorithm ~= policy.algorithm then
+    state.algorithm, state.window = policy.algorithm, policy.span
+    state.log = state.used > 0 and { { at = time, uses = state.used } } or {}
+    state.unrecorded = state.used > 0
+  end
+  policy.state = state
+  refused = refused or state.used + policy.cost > policy.limit
+  unrecorded = unrecorded or state.unrecorded
+end
+
+-- When the oldest use leaves its window, or so many that the cost fits.
+local function comes_back(policy)
+  local missing = policy.state.used + policy.cost - policy.limit
+  for _, entry in ipairs(policy.state.log) do
+    missing = missing - entry.uses
+    if missing <= 0 or not refused then
+      return entry.at + policy.state.window
+    end
+  end
+  return time + policy.span
+end
+
+local function take(policy)
+  local log = policy.state.log
+  local taken = math.min(policy.most, policy.limit - policy.state.used)
+  local last, slot = log[#log], policy.span / slots
+  if not last then
+    policy.opens = true
+    log[1] = { at = time, uses = taken }
+  elseif policy.algorithm == "fixed" then
+    last.uses = last.uses + taken
+  elseif math.floor(last.at / slot) == math.floor(time / slot) then
+    last.at, last.uses = time, last.uses + taken
+  else
+    log[#log + 1] = { at = time, uses = taken }
+  end
+  policy.state.used = policy.state.used + taken
+  return taken
+end
+
+local reply, used, recorded = { refused and "rate_limited" or "ok" }, {}, {}
+local needed, opens, is_new = 0, false, false
+for _, policy in ipairs(policies) do
+  local state = policy.state
+  local taken = refused and 0 or take(policy)
+  append(reply, { whole(taken), whole(state.used), whole(comes_back(policy) - time) })
+  if not refused or state.unrecorded then
+    append(used, { policy.endpoint, whole(state.used) })
+    if policy.opens or state.unrecorded or policy.algorithm == "sliding" then
+      append(recorded, { policy.endpoint, write_record(state) })
+    end
+    -- Sliding: until the end of the slot, so that the next use in it finds the TTL long enough.
+    local last, slot = state.log[#state.log].at, state.window / slots
+    local counted_from = policy.algorithm == "fixed" and last or math.ceil((last + 1) / slot) * slot
+    needed = math.max(needed, counted_from + state.window - time)
+    opens = opens or policy.opens
+    is_new = is_new or policy.opens or state.unrecorded
+  end
+end
+-- After a refusal only uses that another service counted are written: their window has to start, or it never ends.
+if #used == 0 then
+  return reply
+end
+
+local left = redis.call("PTTL", uses_key)
+redis.call("HSET", uses_key, unpack(used))
+if #recorded > 0 then
+  redis.call("HSET", windows_key, unpack(recorded))
+end
+keep(uses_key, windows_key, left, needed, is_new)
+if opens and left ~= -2 then
+  -- Some of the windows that are over go, so that the hashes do not grow with every endpoint there ever was.
+  local some, gone = redis.call("HRANDFIELD", windows_key, 20, "WITHVALUES"), {}
+  for i = 1, #some, 2 do
+    local _, window, log = read_record(some[i + 1])
+    if not log[1] or log[#log].at + window <= time then
+      gone[#gone + 1] = some[i]
+    end
+  end
+  if #gone > 0 then
+    redis.call("HDEL", uses_key, unpack(gone))
+    redis.call("HDEL", windows_key, unpack(gone))
+  end
+end
+return reply

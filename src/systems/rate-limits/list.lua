@@ -1,0 +1,23 @@
+-- Tell the uses of every endpoint, spending nothing.
+-- KEYS[1] uses     hash  endpoint -> uses in its window
+-- KEYS[2] windows  hash  endpoint -> record of the window, see windows.lua
+-- Reply: { "ok", endpoint, used, ms until something comes back or "" when no window is known, … }
+--      | { "corrupt_record" }
+local uses, flat = read_hash(KEYS[1])
+local windows = read_hash(KEYS[2])
+local time = now_ms()
+
+local reply = { "ok" }
+for i = 1, #flat, 2 do
+  local endpoint = flat[i]
+  if #endpoint <= 128 and string.find(endpoint, "^[%w_.:/-]+$") then
+    local state = read_window(uses[endpoint], windows[endpoint], time)
+    if not state then
+      return { "corrupt_record" }
+    end
+    if state.log[1] then
+      append(reply, { endpoint, whole(state.used), state.window and whole(state.log[1].at + state.window - time) or "" })
+    end
+  end
+end
+return reply

@@ -1,0 +1,33 @@
+-- Give uses of an endpoint back, the newest first, never more than there are.
+-- KEYS[1] uses      hash  endpoint -> uses in its window
+-- KEYS[2] windows   hash  endpoint -> record of the window, see windows.lua
+-- ARGV[1] endpoint
+-- ARGV[2] cost      how many uses
+-- Reply: { "ok", used, ms until something comes back or "" when no window is open } | { "corrupt_record" }
+local uses_key, windows_key = KEYS[1], KEYS[2]
+local endpoint, cost = ARGV[1], tonumber(ARGV[2])
+
+local count = redis.call("HGET", uses_key, endpoint)
+local record = redis.call("HGET", windows_key, endpoint)
+local time = now_ms()
+local state = read_window(count, record, time)
+if not state then
+  return { "corrupt_record" }
+end
+
+local log = state.log
+local ends = log[1] and state.window and log[#log].at + state.window
+local starts = log[1] and log[1].at
+local given = give_back(log, cost)
+if given > 0 then
+  state.used = state.used - given
+  redis.call("HSET", uses_key, endpoint, whole(state.used))
+  if state.algorithm == "sliding" then
+    redis.call("HSET", windows_key, endpoint, write_record(state))
+  end
+  if ends then
+    keep(uses_key, windows_key, redis.call("PTTL", uses_key), ends - time)
+  end
+end
+local back = (log[1] or state.algorithm == "fixed") and ends and starts + state.window - time
+return { "ok", whole(state.used), back and whole(back) or "" }

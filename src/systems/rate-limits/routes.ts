@@ -1,0 +1,126 @@
+/** Rate limits over HTTP. */
+import { Hono } from "hono";
+import * as v from "valibot";
+import type { App } from "../../http/app-env.ts";
+import { endpoint } from "../../http/endpoint.ts";
+import { problem } from "../../http/problem.ts";
+import { id } from "../../http/schema.ts";
+import { limitHeaders } from "./headers.ts";
+import { refuse } from "./problems.ts";
+import * as rateLimits from "./rate-limits.ts";
+
+const endpointName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.:/-]{1,128}$/, "1 to 128 of A-Z a-z 0-9 _ . : / -"));
+const wholeNumber = (most: number) =>
+  v.pipe(v.number(), v.integer("a whole number"), v.minValue(1, `1 to ${most}`), v.maxValue(most, `1 to ${most}`));
+const policy = v.pipe(
+  v.strictObject({
+    endpoint: endpointName,
+    limit: wholeNumber(1e9),
+    window_seconds: wholeNumber(31_536_000),
+    cost: v.optional(wholeNumber(1e9), 1),
+    algorithm: v.optional(v.picklist(["fixed", "sliding"], "fixed or sliding"), "fixed"),
+  }),
+  v.forward(
+    v.partialCheck([["cost"], ["limit"]], ({ cost, limit }) => cost <= limit, "at most the limit"),
+    ["cost"],
+  ),
+);
+const policies = v.strictObject({
+  policies: v.pipe(
+    v.array(policy),
+    v.minLength(1, "1 to 8 policies"),
+    v.maxLength(8, "1 to 8 policies"),
+    v.check((list) => new Set(list.map(({ endpoint }) => endpoint)).size === list.length, "each endpoint once"),
+  ),
+});
+
+const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+const standing = v.object({ endpoint: v.string(), limit: count, used: count, remaining: count, reset_in: count });
+const use = v.object({ endpoint: v.string(), used: count, reset_in: v.nullable(count) });
+const param = v.object({ id });
+
+const showStanding = ({ endpoint, limit, used, remaining, resetIn }: rateLimits.Standing) => ({
+  endpoint,
+  limit,
+  used,
+  remaining,
+  reset_in: resetIn,
+});
+const showUse = ({ endpoint, used, resetIn }: rateLimits.Use) => ({ endpoint, used, reset_in: resetIn });
+
+export const routes = new Hono<App>()
+  .post(
+    "/v1/rate-limits/:id/consume",
+    endpoint({
+      summary: "Use an endpoint under one limit or several",
+      description:
+        "All or nothing: a refusal costs nothing. `fixed` windows start at the first use; `sliding` ones never let more than `limit` pass in any span of `window_seconds`.",
+      scope: "rate-limits",
+      write: true,
+      param,
+      body: v.union([policies, policy], "either policies or endpoint, limit and window_seconds"),
+      answers: { 200: v.object({ allowed: v.literal(true), policies: v.array(standing) }) },
+      problems: ["rate_limited", "corrupt_record"],
+    }),
+    async (c) => {
+      const body = c.req.valid("json");
+      const asked = ("policies" in body ? body.policies : [body]).map(({ window_seconds: windowSeconds, ...rest }) => ({ ...rest, windowSeconds }));
+      const result = await rateLimits.consume(c.var.redis, c.req.valid("param").id, asked, c.var.operation);
+      if (result.outcome !== "ok" && result.outcome !== "rate_limited") return refuse(c, result);
+      const answer = { policies: result.standings.map(showStanding) };
+      const headers = limitHeaders(result.standings);
+      if (result.outcome === "ok") return c.json({ allowed: true as const, ...answer }, 200, headers);
+      return problem(c, "rate_limited", { allowed: false, ...answer }, { ...headers, "Retry-After": String(result.retryIn) });
+    },
+  )
+  .get(
+    "/v1/rate-limits/:id",
+    endpoint({
+      summary: "Tell the uses of every endpoint, spending nothing",
+      description: "`reset_in` is null for a count that another service wrote and that has no window yet.",
+      scope: "rate-limits:read",
+      param,
+      answers: { 200: v.object({ policies: v.array(use) }) },
+      problems: ["corrupt_record"],
+    }),
+    async (c) => {
+      const result = await rateLimits.list(c.var.redis, c.req.valid("param").id);
+      if (result.outcome !== "ok") return refuse(c, result);
+      return c.json({ policies: result.uses.map(showUse) }, 200);
+    },
+  )
+  .post(
+    "/v1/rate-limits/:id/refund",
+    endpoint({
+      summary: "Give uses of an endpoint back",
+      description: "The newest first, never more than there are.",
+      scope: "rate-limits",
+      write: true,
+      param,
+      body: v.strictObject({ endpoint: endpointName, cost: v.optional(wholeNumber(1e9), 1) }),
+      answers: { 200: use },
+      problems: ["corrupt_record"],
+    }),
+    async (c) => {
+      const { endpoint, cost } = c.req.valid("json");
+      const result = await rateLimits.refund(c.var.redis, c.req.valid("param").id, endpoint, cost, c.var.operation);
+      if (result.outcome !== "ok") return refuse(c, result);
+      return c.json(showUse(result.use), 200);
+    },
+  )
+  .delete(
+    "/v1/rate-limits/:id",
+    endpoint({
+      summary: "Forget the uses of one endpoint, or of all",
+      scope: "rate-limits",
+      write: true,
+      param,
+      query: v.object({ endpoint: v.optional(endpointName) }),
+      answers: { 204: null },
+    }),
+    async (c) => {
+      const result = await rateLimits.reset(c.var.redis, c.req.valid("param").id, c.req.valid("query").endpoint, c.var.operation);
+      if (result.outcome !== "ok") return refuse(c, result);
+      return c.body(null, 204);
+    },
+  );

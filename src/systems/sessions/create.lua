@@ -1,0 +1,89 @@
+-- Sign in: a new session in its user's index. In the same step the session of rotate_from ends, the guest's cart goes
+-- into the user's, and whoever is beyond max_sessions ends, the oldest first.
+-- KEYS[1] session        hash  session:<session_id>, the new one
+-- KEYS[2] index          zset  hop:sessions:<user_id>
+-- KEYS[3] rotated        hash  the session that ends, or the new one's key
+-- KEYS[4] rotated_index  zset  the index of that one's user, or the same index
+-- KEYS[5] cart           hash  cart:user:<user_id>
+-- KEYS[6] guest_cart     hash  cart:guest:<guest id>, or the user's cart when none is merged
+-- KEYS[7] others...      hash  session:<session_id> of the user's sessions that are known
+-- ARGV[1] user_id
+-- ARGV[2] session_id     of the new session
+-- ARGV[3] secret_hash
+-- ARGV[4] ttl_seconds    idle limit
+-- ARGV[5] max_sessions   how many may live then, "" for any number
+-- ARGV[6] final          "1" takes who is not known for alive, and leaves an evicted one's hash to its TTL; "" asks
+-- ARGV[7] rotated_user   user_id in rotate_from
+-- ARGV[8] rotated_id     session_id in rotate_from, "" for none
+-- ARGV[9] rotated_hash   secret_hash of rotate_from
+-- ARGV[10] most_quantity  how many units a line of the cart may have
+-- ARGV[11] most_lines     how many lines a cart may have
+-- ARGV[12] cart_seconds   TTL of the merged cart
+-- ARGV[13] fields...      field, text, …
+-- Reply: { "ok", session_id, secret_hash, login_time, "merged" | "" } | { "moved", session_id, … } everyone in the index
+local session, index, rotated, rotated_index, cart, guest_cart = unpack(KEYS)
+local user_id, session_id, secret_hash, ttl_seconds, max_sessions, final, rotated_user, rotated_id, rotated_hash = unpack(ARGV)
+local most_quantity, most_lines, cart_seconds = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
+local index_seconds, most_entries = 2592000, 1000
+
+local at, seconds, microseconds = now_ms()
+local leaving, hashes = {}, {}
+local rotates = false
+if rotated_id ~= "" then
+  local fields = read_session(rotated)
+  local opened = redis.call("ZSCORE", rotated_index, rotated_id)
+  rotates = fields.secret_hash == rotated_hash and time_left(fields, rotated_user, opened, at) ~= nil
+end
+if max_sessions ~= "" then
+  local entries = index_entries(index, KEYS, 7)
+  if entries.unknown and final ~= "1" then
+    return append({ "moved" }, entries.ids)
+  end
+  local room = max_sessions - 1
+  for i = #entries, 1, -1 do
+    local entry = entries[i]
+    if not (rotates and entry.id == rotated_id) then
+      if room > 0 and (not entry.key or time_left(read_session(entry.key), user_id, entry.opened, at)) then
+        room = room - 1
+      else
+        leaving[#leaving + 1] = entry.id
+        hashes[#hashes + 1] = entry.key
+      end
+    end
+  end
+end
+-- A cart that cannot be merged stays as it is: it must not keep anyone out.
+local guest_flat, merged = guest_cart ~= cart and redis.call("HGETALL", guest_cart) or {}, nil
+if #guest_flat > 0 then
+  merged = judge_merge(redis.call("HGETALL", cart), guest_flat, "sum", most_quantity, most_lines)
+end
+
+-- The first write raises WRONGTYPE when the index is none.
+redis.call("ZREMRANGEBYSCORE", index, "-inf", string.format("%.0f", at - longest_ms))
+if #leaving > 0 then
+  redis.call("ZREM", index, unpack(leaving))
+end
+redis.call("ZADD", index, string.format("%.0f", at), session_id)
+redis.call("ZREMRANGEBYRANK", index, 0, -1 - most_entries)
+redis.call("EXPIRE", index, index_seconds)
+if rotates then
+  redis.call("ZREM", rotated_index, rotated_id)
+  hashes[#hashes + 1] = rotated
+end
+if #hashes > 0 then
+  redis.call("DEL", unpack(hashes))
+end
+local login_time = iso_time(seconds, microseconds)
+local flat = {
+  "user_id", user_id, "login_time", login_time, "last_activity", login_time,
+  "ttl_seconds", ttl_seconds, "secret_hash", secret_hash,
+}
+for i = 13, #ARGV do
+  flat[#flat + 1] = ARGV[i]
+end
+write_hash(session, flat)
+redis.call("EXPIRE", session, ttl_seconds)
+if merged then
+  apply_merge(cart, guest_cart, merged, cart_seconds)
+end
+return { "ok", session_id, secret_hash, login_time, merged and "merged" or "" }
