@@ -21,6 +21,13 @@ const elsewhere = await startWorker({
 });
 afterAll(() => elsewhere.close());
 
+/** And one where a key may call once an hour. */
+const limitedWorker = await startWorker({
+  bindings: { ...bindings, UPSTASH_REDIS_REST_URL: upstash.url, UPSTASH_REDIS_REST_TOKEN: upstash.token, RATE_LIMIT: "1/3600" },
+});
+afterAll(() => limitedWorker.close());
+const limited = (path: string) => fetch(limitedWorker.url + path, { headers: { Authorization: `Bearer ${keys.all}` } });
+
 /** A config as the seed writes it. */
 const app = { name: "MyApp", version: "1.2.3", max_connections: 1000, timeout: 30, debug: false, theme: "dark" };
 async function created(values: Record<string, unknown> = app, name = fresh("c")) {
@@ -578,6 +585,15 @@ describe("at the edge", () => {
     expect(requests).toBeLessThanOrEqual(2); // one that came after the failure may ask again
     expect(answer.filter(({ status }) => status === 503).length).toBeGreaterThan(0);
     expect(answer.filter(({ status }) => status !== 503 && status !== 404)).toEqual([]);
+  });
+
+  test("what waits for a read under way does not share the refusal of another's limit", async () => {
+    const name = fresh("c");
+    await redis("HSET", `config:${name}`, "a", "1");
+    const ask = () => limited(`/v1/config/${name}?fields=a`);
+    expect((await limited("/v1/config/nobody")).status).toBe(404); // the one call that the limit allows
+    const answers = await crowd(10, ask);
+    for (const answer of answers) expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([429, "rate_limited"]);
   });
 
   test("a write is seen at once by the isolate that made it, even when the nearest replica is behind", async () => {

@@ -19,8 +19,9 @@ function namesInUse(root: string): Set<string> {
 /** Families of commands that the Worker uses none of; their names are too common to be looked for. */
 const families = new Set(["json", "functions", "search", "vector"]);
 
-/** What the client's own code needs of itself. */
+/** What the client's own code needs of itself, and what the Worker uses without calling it. */
 const internal = new Set([
+  "readYourWritesSyncToken",
   "addTelemetry",
   "client",
   "opts",
