@@ -19,9 +19,8 @@ function namesInUse(root: string): Set<string> {
 /** Families of commands that the Worker uses none of; their names are too common to be looked for. */
 const families = new Set(["json", "functions", "search", "vector"]);
 
-/** What the client's own code needs of itself, and what the Worker uses without calling it. */
+/** What the client's own code needs of itself. */
 const internal = new Set([
-  "readYourWritesSyncToken",
   "addTelemetry",
   "client",
   "opts",
@@ -45,6 +44,7 @@ export function pruneClient(source: string, used: ReadonlySet<string>): string {
     .filter((member) => {
       if (member.type === "StaticBlock" || member.computed || member.key.type !== "Identifier") return false;
       if (families.has(member.key.name)) return true;
+      if (member.type === "MethodDefinition" && member.kind !== "method") return false; // an accessor is not called
       return member.key.name !== "constructor" && !internal.has(member.key.name) && !used.has(member.key.name);
     });
   if (cuts.length === 0) throw new Error("@upstash/redis has another form than prune-client.ts knows");
