@@ -63,6 +63,26 @@ describe("reads", () => {
     expect(answer.headers.get("X-Sync-Token")).toBeTruthy();
   });
 
+  test("reads of every system share the hop, and answer as they do alone", async () => {
+    const { id } = await profile();
+    const name = await config({ a: 1 });
+    const paths = [
+      ...[`/v1/profiles/${id}`, `/v1/config/${name}/a`, `/v1/config/${name}/history`, "/v1/products/none", "/v1/carts/user/none"],
+      ...["/v1/orders/none", "/v1/leaderboards/main/players/none", "/v1/rate-limits/none", "/v1/cache/none/none/field"],
+      ...[`/v1/hashes/user:${id}`, `/v1/hashes/user:${id}?fields=bio,none`, `/v1/hashes/user:${id}/fields/email`, `/v1/hashes/user:${id}/keys`],
+      ...[`/v1/hashes/user:${id}/values`, `/v1/hashes/user:${id}/length`, `/v1/hashes/user:${id}/fields/email/length`, `/v1/hashes/user:${id}/ttl`],
+    ];
+    const alone = await Promise.all(paths.map((path) => call(`GET ${path}`)));
+    const { answer, requests } = await measure(() => batch(paths.map(get)));
+    expect([requests, answer.hops]).toEqual([1, 1]);
+    for (const [i, { status, body }] of (answer.body.responses as Told[]).entries()) {
+      const { request_id: _, ...rest } = body;
+      const { request_id: __, ...expected } = alone[i]!.body;
+      expect([status, rest], paths[i]).toEqual([alone[i]!.status, expected]);
+      expect(status, paths[i]).toBeLessThan(405);
+    }
+  });
+
   test("reads that take two hops take them together, too", async () => {
     const people = await Promise.all(Array.from({ length: 5 }, () => profile()));
     const reads = people.flatMap(({ id, username, email }) => [
