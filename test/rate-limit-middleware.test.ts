@@ -120,12 +120,11 @@ describe("our own routes", () => {
     console.log(`100 reads under 400/${hour} in two isolates: ${first.requests} requests, ${first.commands} billed commands`);
     expect(first.requests).toBeLessThanOrEqual(100 + 2); // two load the script
     expect(first.commands).toBeLessThan(100 + 30 * 8);
-    const all = [...first.answer, ...(await crowd(500, get))];
+    const all = [...first.answer, ...(await crowd(400, get))];
+    for (let i = 0; i < 40; i++) all.push(await get(i)); // what is left in the purses
     await Promise.all(workers.map((worker) => worker.close()));
-    const passed = all.filter((status) => status === 404).length;
-    expect(all.filter((status) => status === 429)).toHaveLength(600 - passed);
-    expect(passed).toBeLessThanOrEqual(400);
-    expect(passed).toBeGreaterThanOrEqual(392); // a hundredth for each isolate may stay unspent
+    expect(all.filter((status) => status === 404)).toHaveLength(400);
+    expect(all.filter((status) => status === 429)).toHaveLength(140);
   });
 
   test("reads and writes that fail say so; a broken count of our own stops nobody", async () => {
