@@ -199,6 +199,18 @@ describe("an app of its own", () => {
     expect(Number(answer.headers.get("Retry-After"))).toBeGreaterThan(hour - 60);
   });
 
+  test("exactly 251 of 300 pass one after the other, in half as many hops", async () => {
+    const app = messages({ limit: 251 });
+    const { answer, requests } = await measure(async () => {
+      const statuses: number[] = [];
+      for (let i = 0; i < 300; i++) statuses.push((await app.send()).status);
+      return statuses;
+    });
+    expect(answer.filter((status) => status === 200)).toHaveLength(251);
+    expect(requests).toBe(127); // 126 that gave something, and the refusal
+    expect(await hash(`ratelimit:user:${app.id}`)).toEqual({ "messages:send": "251" });
+  });
+
   test("a refused caller passes again when the limit has room", async () => {
     const app = messages({ limit: 1, windowSeconds: 1 });
     expect((await app.send()).status).toBe(200);

@@ -263,7 +263,13 @@ describe("sliding windows", () => {
     const id = fresh();
     await consume(id, posts({ cost: 2 }));
     expect(await consume(id, posts({ cost: 2, algorithm: "sliding" }))).toMatchObject({ status: 200, body: { policies: [{ used: 4 }] } });
+    const before = [await uses(id), await windows(id)];
     expect(await consume(id, posts({ cost: 2 }))).toMatchObject({ status: 429, body: { policies: [{ used: 4 }] } });
+    expect([await uses(id), await windows(id)]).toEqual(before);
+    expect(await consume(id, posts())).toMatchObject({ status: 200, body: { policies: [{ used: 5 }] } });
+    expect((await windows(id))["api:posts:create"]).toMatch(/^fixed/);
+    await pass(id, hour);
+    expect(await consume(id, posts({ algorithm: "sliding" }))).toMatchObject({ status: 200, body: { policies: [{ used: 1 }] } });
   });
 });
 
