@@ -8,7 +8,13 @@ const config = { url: upstash.url, token: upstash.token };
 
 describe("the client's settings", () => {
   test("are the measured ones", () => {
-    expect(clientSettings).toEqual({ automaticDeserialization: false, enableAutoPipelining: false, enableTelemetry: false, retry: { retries: 0 } });
+    expect(clientSettings).toEqual({
+      automaticDeserialization: false,
+      enableAutoPipelining: false,
+      enableTelemetry: false,
+      responseEncoding: false,
+      retry: { retries: 0 },
+    });
   });
 
   test("keep texts as they are stored", async () => {

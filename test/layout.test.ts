@@ -15,7 +15,7 @@ describe("import arrows", () => {
   /** Folder or file of src that a module belongs to. */
   function place(path: string): string {
     const [, system, file] = /^src\/systems\/([\w-]+)\/(.*)$/.exec(path) ?? [];
-    if (system && file === "problems.ts") return "http";
+    if (file === "problems.ts") return `${system}/problems`;
     if (system) return `${system}/${/^((.*-)?routes|schemas|address|middleware)\.ts$/.test(file!) ? "routes" : "domain"}`;
     return path.replace(/^src\//, "").split("/")[0]!;
   }
@@ -28,7 +28,8 @@ describe("import arrows", () => {
   const allowed: Record<string, (to: string, typeOnly: boolean, from: string) => boolean> = {
     redis: (to) => to === "redis",
     http: (to) => to === "http" || to === "redis",
-    routes: (to, _, from) => to === "http" || to === "redis" || /^[\w-]+\/domain$/.test(to) || to === from,
+    routes: (to, _, from) => to === "http" || to === "redis" || /^[\w-]+\/(domain|problems)$/.test(to) || to === from,
+    problems: (to) => to === "http",
     domain: (to) => to === "redis" || /\/domain$/.test(to),
     local: (to) => to === "local",
   };
@@ -37,7 +38,7 @@ describe("import arrows", () => {
     const wrong: string[] = [];
     for (const path of files("src/**/*.ts")) {
       const from = place(path);
-      const rule = allowed[from.endsWith("/routes") ? "routes" : from.endsWith("/domain") ? "domain" : from];
+      const rule = allowed[/\/(routes|problems|domain)$/.exec(from)?.[1] ?? from];
       if (!rule) continue;
       for (const { to, typeOnly } of importsOf(path)) if (!rule(place(to), typeOnly, from)) wrong.push(`${path} -> ${to}`);
     }

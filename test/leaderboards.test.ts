@@ -559,7 +559,7 @@ describe("what is refused before any hop", () => {
       { score: 1, counters: Object.fromEntries(Array.from({ length: 65 }, (_, i) => [`c${i}`, 1])) },
     ])
       expect(await call(`POST ${path}/results`, { json }), JSON.stringify(json)).toMatchObject({ status: 422, hops: 0 });
-    for (const cursor of ["x", "-1", "order:", "order:x", 0, "1 2"])
+    for (const cursor of ["x", "-1", "order:", "order:x", -1, 1.5, "1 2", true, "18446744073709551616"])
       expect(await call("POST /v1/leaderboards/main/reindex", { json: { cursor } })).toMatchObject({ status: 422, hops: 0 });
   });
 

@@ -99,7 +99,7 @@ describe("reading", () => {
   test("the public view never reads the other fields", async () => {
     const who = await created();
     const { byCommand } = await measure(() => call(`GET /v1/profiles/${who.id}?view=public`));
-    expect(byCommand).toEqual({ HMGET: 1 });
+    expect(byCommand).toEqual({ HMGET: 1, EXISTS: 1 });
   });
 
   test("If-None-Match with the current ETag is 304 and empty", async () => {

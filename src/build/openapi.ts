@@ -66,7 +66,8 @@ function operationObject(method: string, path: string, definition: Endpoint) {
     parameters: [
       ...parameters("path", param && jsonSchema(param)),
       ...parameters("query", query && jsonSchema(query)),
-      ...(write ? writeHeaders : [header("If-None-Match", "ETags the caller has: 304 when one is current.")]),
+      ...(write ? writeHeaders : []),
+      ...(method === "GET" ? [header("If-None-Match", "ETags the caller has: 304 when one is current.")] : []),
       header("X-Sync-Token", "Token of an earlier answer: this call reads at least that state."),
       header("X-Request-Id", "Kept when it is 1 to 64 of A-Z a-z 0-9 _ -."),
     ],

@@ -10,11 +10,14 @@ import { join } from "node:path";
 import { type Program, parse } from "acorn";
 import type { Plugin } from "esbuild";
 
-/** Members that the Worker's source names: it calls the client `client` and its pipeline `pipeline` everywhere. */
+/** Names of everything that the Worker's source calls as a method, of whatever object. */
 function namesInUse(root: string): Set<string> {
   const sources = globSync("src/{http,redis,systems}/**/*.ts", { cwd: root }).map((path) => readFileSync(join(root, path), "utf8"));
-  return new Set(sources.flatMap((source) => [...source.matchAll(/\b(?:client|pipeline)\s*\.(\w+)/g)].map(([, name]) => name!)));
+  return new Set(sources.flatMap((source) => [...source.matchAll(/\.(\w+)\(/g)].map(([, name]) => name!)));
 }
+
+/** Families of commands that the Worker uses none of; their names are too common to be looked for. */
+const families = new Set(["json", "functions", "search", "vector"]);
 
 /** What the client's own code needs of itself. */
 const internal = new Set([
@@ -40,6 +43,7 @@ export function pruneClient(source: string, used: ReadonlySet<string>): string {
     .flatMap(({ init }) => (init?.type === "ClassExpression" ? init.body.body : []))
     .filter((member) => {
       if (member.type === "StaticBlock" || member.computed || member.key.type !== "Identifier") return false;
+      if (families.has(member.key.name)) return true;
       return member.key.name !== "constructor" && !internal.has(member.key.name) && !used.has(member.key.name);
     });
   if (cuts.length === 0) throw new Error("@upstash/redis has another form than prune-client.ts knows");

@@ -18,6 +18,14 @@ const lua: Plugin = {
   },
 };
 
+/** hono/tiny brings one router less; app.ts chooses the one it needs. */
+const tinyHono: Plugin = {
+  name: "tiny-hono",
+  setup({ onResolve, resolve }) {
+    onResolve({ filter: /^hono$/ }, ({ resolveDir, kind }) => resolve("hono/tiny", { resolveDir, kind }));
+  },
+};
+
 export const workerOptions = {
   absWorkingDir: root,
   entryPoints: { worker: "src/index.ts" },
@@ -29,7 +37,7 @@ export const workerOptions = {
   conditions: ["workerd", "worker", "browser"],
   external: ["node:*", "cloudflare:*"],
   logLevel: "silent",
-  plugins: [lua, pruneClientPlugin(root)],
+  plugins: [lua, tinyHono, pruneClientPlugin(root)],
 } as const satisfies BuildOptions;
 
 /**

@@ -2,9 +2,11 @@
  * `npm run dev`: the Worker in workerd with a local Upstash behind it, rebuilt when a file changes. Everything it
  * starts ends with it.
  */
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { context } from "esbuild";
 import { workerOptions } from "../build/worker.ts";
 import { startLocalUpstash } from "../local/start.ts";
@@ -19,7 +21,7 @@ async function dev(): Promise<void> {
   await assertFree(port, "PORT");
   const upstash = await openUpstash();
   const bindings = {
-    API_KEYS: env.API_KEYS ?? JSON.stringify(devKeys),
+    API_KEYS: env.API_KEYS || JSON.stringify(devKeys),
     UPSTASH_REDIS_REST_URL: upstash.url,
     UPSTASH_REDIS_REST_TOKEN: upstash.token,
     ...optional("REDIS_TIMEOUT_MS", "PUBLIC_ORIGIN", "WEBHOOK_SECRETS", "ALLOWED_ORIGINS", "RATE_LIMIT"),
@@ -38,6 +40,7 @@ async function dev(): Promise<void> {
         setup({ onEnd }) {
           onEnd(async ({ errors }) => {
             if (errors.length || closing || !worker || !(await worker.reload())) return;
+            await buildDocuments();
             console.log("onehop: reloaded");
           });
         },
@@ -58,12 +61,14 @@ async function dev(): Promise<void> {
   await builder.rebuild();
   worker = await startWorker({ port, bindings, onLog, script: join(import.meta.dirname, "../../build/dev/worker.js") });
   await builder.watch();
+  await assertAnswers(upstash);
   greet(worker.url, upstash);
 }
 
 /** The database: the one that the environment names, or a local Upstash (over `REDIS_URL` when that is set). */
 async function openUpstash() {
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, REDIS_URL: redis } = env;
+  if (Boolean(url) !== Boolean(token)) throw new Error("UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN go together");
   if (url && token) return { url, token, close: async () => {}, note: "as set in the environment" };
   const local = await startLocalUpstash({ port: portOf("UPSTASH_PORT", 8079), token: "local", redis });
   return { ...local, note: `token local, ${redis ? "over the Redis at REDIS_URL" : "data in memory"}` };
@@ -88,6 +93,21 @@ function portOf(name: string, otherwise: number): number {
   const port = Number(env[name] ?? otherwise);
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`${name} is not a port: ${env[name]}`);
   return port;
+}
+
+/** The documents are made by a process of its own: the modules they come from may have changed. */
+const buildDocuments = () =>
+  promisify(execFile)(process.execPath, ["--import", "./src/build/lua-loader.ts", "src/build/documents.ts"], {
+    cwd: join(import.meta.dirname, "../.."),
+  });
+
+/** Greet nobody before the database answers. */
+async function assertAnswers({ url, token }: { url: string; token: string }): Promise<void> {
+  const pong = await fetch(`${url.replace(/\/$/, "")}/ping`, { headers: { Authorization: `Bearer ${token}` }, signal: AbortSignal.timeout(5000) })
+    .then((response) => response.json() as Promise<{ result?: string }>)
+    .catch(() => ({ result: undefined }));
+  if (pong.result !== "PONG")
+    throw new Error(env.REDIS_URL ? "the Redis at REDIS_URL does not answer" : `the database at ${url} does not answer to this token`);
 }
 
 /** Fail with a sentence, before anything is started, when somebody else has the port. */

@@ -6,7 +6,7 @@ import type { App } from "./app-env.ts";
 async function asset(c: Context<App>, path: string, type: string): Promise<Response> {
   const found = await c.env.ASSETS.fetch(new URL(path, c.req.url));
   if (!found.ok) return c.notFound();
-  return c.newResponse(found.body as ReadableStream, 200, { "Content-Type": type, "Cache-Control": "public, max-age=300" });
+  return c.newResponse(found.body as ReadableStream, 200, { "Content-Type": type, "Cache-Control": "public, max-age=300", Vary: "Accept" });
 }
 
 const wantsHtml = (c: Context<App>) => c.req.header("Accept")?.includes("text/html") ?? false;

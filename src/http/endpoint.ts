@@ -68,8 +68,6 @@ export function endpoint<const E extends Endpoint>(spec: E): MiddlewareHandler<A
     if (body instanceof Response) return body;
 
     const errors: Required<ProblemData>["errors"] = [];
-    // To valibot's object schemas [] is an object without fields; no body of ours is a list.
-    if (Array.isArray(body.json)) errors.push({ pointer: "", detail: "an object" });
     const given = { param: c.req.param(), query: c.req.query(), json: body.json };
     for (const [target, schema] of [
       ["param", spec.param],
@@ -112,7 +110,8 @@ const emptyBody: Body = { bytes: new Uint8Array() };
 export const maxBodyBytes = 64 * 1024;
 
 async function readBody(c: Context<App>, spec: Endpoint): Promise<Body | Response> {
-  const bytes = await readBytes(c.req.raw, maxBodyBytes);
+  const bytes = await readBytes(c.req.raw, maxBodyBytes).catch(() => undefined);
+  if (bytes === undefined) return problem(c, "malformed_json", { detail: "The body ended before it was whole." });
   if (bytes === null) return problem(c, "body_too_large");
   if (!spec.body) return { bytes };
   if (!isJson(c.req.header("Content-Type"), spec.mergePatch) || c.req.header("Content-Encoding")) return problem(c, "unsupported_media_type");

@@ -5,7 +5,8 @@
 export type ParsedJson = { ok: true; value: unknown } | { ok: false; code: "malformed_json" | "invalid"; detail: string };
 
 // Tokens of JSON text; strings as a whole, so that brackets inside them do not count.
-const tokens = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
+// The second kind is a string that does not end: taken whole, so that no quote in it is tried again.
+const tokens = /"(?:[^"\\]|\\.)*"|"[\s\S]*|[{}[\],:]|[^\s{}[\],:"]+/g;
 const reservedNames = new Set(["__proto__", "constructor", "prototype"]);
 const loneSurrogate = /\p{Surrogate}/u;
 

@@ -48,7 +48,7 @@ export function idempotencyKey(header: string | undefined): string | undefined |
 function entityTags(header: string | undefined): string | null {
   if (header === undefined) return "";
   if (header.trim() === "*") return "*";
-  if (!/^\s*(W\/)?"[\x21\x23-\x7e\x80-\xff]*"(\s*,\s*(W\/)?"[\x21\x23-\x7e\x80-\xff]*")*\s*$/.test(header)) return null;
+  if (!/^[\s,]*(W\/)?"[\x21\x23-\x7e\x80-\xff]*"(\s*,[\s,]*(W\/)?"[\x21\x23-\x7e\x80-\xff]*")*[\s,]*$/.test(header)) return null;
   const strong = [...header.matchAll(/(W\/)?"([^"]*)"/g)].filter(([, weak]) => !weak).map(([, , tag]) => tag!);
   return strong.filter((tag) => /^[0-9a-f]{40}$/.test(tag)).join(" ") || "none";
 }

@@ -20,11 +20,13 @@ export const sharedProblems = {
   method_not_allowed: [405, "This address does not take this method; Allow lists those it takes."],
   wrong_type: [409, "A key that this call needs holds another Redis type. Nothing was changed."],
   corrupt_record: [409, "A stored field does not have the form that this call needs. Nothing was changed."],
+  too_many_fields: [409, "With this change the entity would have more than 64 fields."],
   precondition_failed: [412, "The entity is not in the state that If-Match or If-None-Match asks for. Read it again."],
   body_too_large: [413, "The body is larger than 64 KiB."],
   unsupported_media_type: [415, "The body must be application/json in UTF-8, without a content coding."],
   invalid: [422, "A part of the request is not what this call takes; `errors` lists each."],
   idempotency_key_reused: [422, "This Idempotency-Key was used for another request."],
+  out_of_range: [422, "A number would leave the range of its field. Nothing was changed."],
   precondition_required: [428, "This change needs If-Match with the ETag that was read."],
   internal: [500, "Something in the Worker is broken. The request id leads to its log line."],
   not_supported: [501, "The Redis server does not have the command that this call needs."],
@@ -55,6 +57,10 @@ export const titleOf = (code: string): string => (code[0]!.toUpperCase() + code.
 export function problem(c: Context<App>, code: string, data: ProblemData = {}, headers: Record<string, string> = {}): Response {
   const [status, meaning] = problems[code] ?? problems.internal!;
   const { detail = meaning, ...rest } = data;
+  if (status === 503) {
+    rest.applied ??= "no";
+    headers = { "Retry-After": "1", ...headers };
+  }
   const body = { type: `/problems#${code}`, title: titleOf(code), status, detail, code, request_id: c.var.requestId, ...rest };
   return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...headers });
 }

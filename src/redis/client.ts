@@ -46,6 +46,7 @@ export const clientSettings = {
   automaticDeserialization: false, // "1e3" would become 1000, "null" missing, ids over 2^53 rounded
   enableAutoPipelining: false, // one bad command of a tick would reject its neighbours
   enableTelemetry: false,
+  responseEncoding: false, // its base64 decoder drops a BOM and turns objects into null
   retry: { retries: 0 }, // the default sends one HINCRBY up to six times
 } as const;
 
@@ -63,7 +64,8 @@ export const defaultTimeoutMs = 1500;
  * Open the database for one request. All its hops together take at most twice `timeoutMs`.
  * @param syncToken the token the caller sent as `X-Sync-Token`, or ""
  */
-export function connect(config: RedisConfig, { timeoutMs = defaultTimeoutMs, syncToken = "" } = {}): Redis {
+export function connect({ url, token }: RedisConfig, { timeoutMs = defaultTimeoutMs, syncToken = "" } = {}): Redis {
+  const config = { url: url?.replace(/\/$/, ""), token };
   let pooled: Pooled | undefined; // taken by the first hop: many requests make none
   const meter: Meter = { hops: 0, waitedMs: 0, replayed: false };
   const deadline = Date.now() + 2 * timeoutMs;
@@ -89,7 +91,7 @@ export function connect(config: RedisConfig, { timeoutMs = defaultTimeoutMs, syn
       const { client, budget } = pooled ?? open();
       const startedAt = Date.now();
       budget.ms = Math.min(timeoutMs, deadline - startedAt);
-      if (budget.ms <= 0) throw new StoreError("store_timeout", writes ? "unknown" : "no");
+      if (budget.ms <= 0) throw new StoreError("store_timeout", "no"); // this one was never sent
       meter.hops += 1;
       try {
         return await send(client);

@@ -34,6 +34,11 @@ local function append(list, items)
   return list
 end
 
+-- A whole number as text: every digit, no exponent, no point.
+local function whole(number)
+  return string.format("%.0f", number)
+end
+
 -- The items of a list from one place to another.
 local function slice(list, first, last)
   local part = {}

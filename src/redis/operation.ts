@@ -65,16 +65,23 @@ export function operationScript<const K extends Names, const A extends Names>(pa
     const allArgs = [op.fingerprint, String(op.recordSeconds), op.ifMatch, op.ifNoneMatch, ...counts, ...guardArgs, ...inOrder(names.args, args)];
     earnRetry();
     const send = () => evaluate(redis, script(op.guard), allKeys, allArgs, true);
+    let retried = false;
     const [state, word = "", ...values] = await send().catch((error: unknown) => {
       if (!(error instanceof StoreError) || error.applied !== "unknown" || !spendRetry()) throw error;
-      return send(); // safe: the record tells whether the first one took effect
+      retried = true;
+      return send().catch(stillUnknown); // safe: the record tells whether the first one took effect
     });
-    redis.meter.replayed ||= state === "replayed";
+    redis.meter.replayed ||= state === "replayed" && !retried;
     if (state === "fresh" || state === "replayed") return { word, values };
     if (state === "precondition_failed") return { outcome: state, etag: word };
     if (state === "idempotency_key_reused" || state === "unauthorized" || state === "corrupt_record") return { outcome: state };
     throw malformed(true);
   };
+}
+
+/** Whatever the second attempt says of itself, the first one may have taken effect. */
+function stillUnknown(error: unknown): never {
+  throw error instanceof StoreError && error.code !== "wrong_type" ? new StoreError(error.code, "unknown") : error;
 }
 
 /** The word of a body that refused, as an outcome; a word it cannot say is a malformed answer. */

@@ -14,8 +14,10 @@ export async function readHash(redis: Redis, key: string): Promise<Texts | null>
 
 /** All fields of a hash, or null, with the seconds it has left, null when it has no TTL (HGETALL and TTL). */
 export async function readHashWithTtl(redis: Redis, key: string): Promise<{ texts: Texts | null; ttlSeconds: number | null }> {
-  const replies: unknown = await redis.hop((client) => client.pipeline().hgetall(key).ttl(key).exec<unknown[]>({ keepErrors: true }));
-  const [hash, ttl] = pipelined(replies, 2);
+  const [hash, ttl] = await readPipeline(redis, 2, (pipeline) => {
+    pipeline.hgetall(key);
+    pipeline.ttl(key); // not chained: the build looks for the commands behind `pipeline.`
+  });
   if (typeof ttl !== "number") throw malformed(false);
   return { texts: pairs(hash), ttlSeconds: ttl < 0 ? null : ttl };
 }
@@ -41,6 +43,17 @@ export async function readHashes(redis: Redis, keys: string[], fields?: string[]
     }
   });
   return replies.map((reply) => (fields ? zip(fields, texts(reply, fields.length)) : pairs(reply)));
+}
+
+/**
+ * The named fields of many hashes in one hop, null for each hash that is missing: EXISTS beside HMGET, so that a hash
+ * without any of the fields is not taken for none.
+ */
+export async function readPresent(redis: Redis, keys: string[], fields: readonly string[]): Promise<(Texts | null)[]> {
+  const replies = await readPipeline(redis, 2 * keys.length, (pipeline) => {
+    for (const key of keys) pipeline.hmget(key, ...fields).exists(key);
+  });
+  return keys.map((_, i) => (replies[2 * i + 1] ? (zip(fields, texts(replies[2 * i], fields.length)) ?? []) : null));
 }
 
 /** So many reads in one hop, their raw replies in order; the first error of one is thrown. */
@@ -74,14 +87,13 @@ export async function scanStep(redis: Redis, send: (client: Upstash) => Promise<
 export const isScanCursor = (text: string): boolean => /^\d{1,20}$/.test(text) && BigInt(text) < 2n ** 64n;
 
 /** The fields that are there, with their texts; null when none is. */
-export function zip(fields: string[], values: (string | null)[]): Texts | null {
+export function zip(fields: readonly string[], values: (string | null)[]): Texts | null {
   const found = fields.flatMap((field, i): Texts => (values[i] == null ? [] : [[field, values[i]]]));
   return found.length ? found : null;
 }
 
 /** Shape HGETALL's flat reply; null when there is no hash. */
 export function pairs(reply: unknown): Texts | null {
-  if (reply === null) return null;
   if (!isStrings(reply) || reply.length % 2 !== 0) throw malformed(false);
   const found: Texts = [];
   for (let i = 0; i < reply.length; i += 2) found.push([reply[i]!, reply[i + 1]!]);
@@ -89,8 +101,6 @@ export function pairs(reply: unknown): Texts | null {
 }
 
 function texts(reply: unknown, length: number): (string | null)[] {
-  // The client answers null, not an array of nulls, when every field is missing.
-  if (reply === null) return Array<null>(length).fill(null);
   const fits = Array.isArray(reply) && reply.length === length && reply.every((x) => x === null || typeof x === "string");
   if (!fits) throw malformed(false);
   return reply as (string | null)[];

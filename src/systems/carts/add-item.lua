@@ -20,10 +20,10 @@ if have == 0 and count >= most_lines then
   return { "line_limit" }
 end
 if have + quantity > most_quantity then
-  return { "quantity_limit", string.format("%.0f", have) }
+  return { "quantity_limit", whole(have) }
 end
 
-local text = string.format("%.0f", have + quantity)
+local text = whole(have + quantity)
 redis.call("HSET", cart_key, line, text)
 redis.call("EXPIRE", cart_key, ttl_seconds)
 put_field(flat, line, text)

@@ -5,8 +5,9 @@ import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { pairs, readHash } from "../../redis/read.ts";
 import { type CorruptRecord, keysOf, productParts } from "../products/products.ts";
-import { type Cart, type CartItem, type CartRef, cartKey, cartParts, show, ttlSeconds } from "./carts.ts";
+import { type Cart, type CartItem, type CartRef, cartKey, show, ttlOf, ttlSeconds } from "./carts.ts";
 import checkoutLua from "./checkout.lua";
+import linesLua from "./lines.lua";
 
 export type OrderItem = { product_id: string; name: string; quantity: number; unit_price: string; line_total: string };
 export type Order = { order_id: string; customer: CartRef; created_at: string; items: OrderItem[]; total: string };
@@ -25,7 +26,7 @@ export type CheckoutResult =
 
 const orderKey = (id: string) => `order:${id}`;
 
-const checkoutScript = operationScript([...productParts, ...cartParts, checkoutLua], {
+const checkoutScript = operationScript([...productParts, linesLua, checkoutLua], {
   keys: ["cart", "order", "products..."],
   args: ["order_id", "customer_kind", "customer_id", "ttl_seconds", "expect_total", "items..."],
 });
@@ -61,7 +62,7 @@ export async function checkout(
   if (word === "corrupt_record") return { outcome: word, errors: corrupt(values) };
   if (word !== "cart_changed") return refusedBy(word, []);
   const [ttl, ...flat] = values;
-  const shown = show(pairs(flat) ?? [], Number(ttl) < 0 ? null : Number(ttl));
+  const shown = show(pairs(flat) ?? [], ttlOf(ttl!));
   return shown.outcome === "ok" ? { outcome: word, cart: shown.cart } : shown;
 }
 
@@ -73,10 +74,11 @@ export async function getOrder(redis: Redis, id: string): Promise<OrderResult> {
 
 function readOrder(texts: Texts): Receipt | CorruptRecord {
   const fields = new Map(texts);
-  const missing: string[] = [];
-  const read = (field: string): string => {
-    if (!fields.has(field)) missing.push(field);
-    return fields.get(field) ?? "";
+  const broken: string[] = [];
+  const read = (field: string, form = /^/): string => {
+    const stored = fields.get(field);
+    if (stored === undefined || !form.test(stored)) broken.push(field);
+    return stored ?? "";
   };
   const order: Order = {
     order_id: read("order_id"),
@@ -87,13 +89,13 @@ function readOrder(texts: Texts): Receipt | CorruptRecord {
       .map((id) => ({
         product_id: id,
         name: read(`name:${id}`),
-        quantity: Number(read(`product:${id}`)),
+        quantity: Number(read(`product:${id}`, /^\d{1,9}$/)),
         unit_price: read(`price:${id}`),
         line_total: read(`total:${id}`),
       })),
     total: read("total"),
   };
-  return missing.length ? { outcome: "corrupt_record", errors: corrupt(missing) } : { outcome: "ok", order, etag: contentEtag(texts) };
+  return broken.length ? { outcome: "corrupt_record", errors: corrupt(broken) } : { outcome: "ok", order, etag: contentEtag(texts) };
 }
 
 function shortLines(values: string[]): ShortLine[] {

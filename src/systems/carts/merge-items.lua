@@ -32,7 +32,7 @@ local function judge_merge(target, source, strategy, most_quantity, most_lines)
       -- What another service let grow beyond the limit stays as it is, and grows no further.
       merged = math.min(merged, math.max(most_quantity, ours or 0))
       if merged ~= ours then
-        append(changes, { field, string.format("%.0f", merged) })
+        append(changes, { field, whole(merged) })
       end
     elseif not is_line(field) and not taken[field] then
       append(changes, { field, source[i + 1] })

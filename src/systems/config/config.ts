@@ -18,6 +18,7 @@ import { pairs, readFieldsOf, readHash } from "../../redis/read.ts";
 import { readingScript } from "../../redis/script.ts";
 import { type Config, lastKnown, type Reader, readOn, read as readThrough, type Seen, wrote } from "./edge.ts";
 import historyLua from "./history.lua";
+import mergeLua from "./merge.lua";
 import removeLua from "./remove.lua";
 import replaceLua from "./replace.lua";
 import rollbackLua from "./rollback.lua";
@@ -30,8 +31,8 @@ const historyKey = (name: string) => `hop:config:${name}:history`;
 /** A config does not grow beyond this by merging, names and texts together. */
 export const mostBytes = 256 * 1024;
 
-/** Who asks for a change, and why ("" when that was not said). */
-export type Author = { by: string; reason: string };
+/** Who asks for a change, and why ("" when that was not said); the scopes are those of its key. */
+export type Author = { by: string; reason: string; scopes: readonly string[] };
 
 export type Version = {
   version: number;
@@ -53,11 +54,16 @@ export type RollbackResult = Changed | { outcome: "config_version_not_found" } |
 
 const keys = ["config", "history"] as const;
 const replaceScript = operationScript([versionsLua, replaceLua], { keys, args: ["by", "reason", "fields..."] });
-const updateScript = operationScript([versionsLua, updateLua], { keys, args: ["by", "reason", "most_bytes", "removed", "changes..."] });
+const updateScript = operationScript([versionsLua, mergeLua, updateLua], {
+  keys,
+  args: ["by", "reason", "most_bytes", "removed", "objects", "changes..."],
+});
 const removeScript = operationScript([versionsLua, removeLua], { keys, args: ["by", "reason"] });
 const rollbackScript = operationScript([versionsLua, rollbackLua], { keys, args: ["by", "reason", "version"] });
 const historyScript = readingScript([versionsLua, historyLua], { keys, args: ["limit", "writes"] });
 
+const isObject = (value: Json) => value !== null && typeof value === "object" && !Array.isArray(value);
+const saidBy = ({ by, reason }: Author) => ({ by, reason });
 const keysOf = (name: string) => ({ config: configKey(name), history: historyKey(name) });
 
 /** Read a config, from this isolate's memory when that is fresh; null when there is none. At most one hop: HGETALL. */
@@ -85,10 +91,11 @@ export async function getField(redis: Redis, name: string, field: string, { scop
 export async function replace(redis: Redis, name: string, values: Record<string, Json>, author: Author, op: Operation): Promise<ReplaceResult> {
   const texts = writeFields({}, values);
   const config = configOf(texts);
-  const args = { ...author, fields: flatten(texts) };
+  const args = { ...saidBy(author), fields: flatten(texts) };
   const reply = await write(
     redis,
     name,
+    author,
     () => replaceScript(redis, keysOf(name), args, op),
     () => config,
   );
@@ -97,12 +104,15 @@ export async function replace(redis: Redis, name: string, values: Record<string,
   return { outcome: "ok", created: reply.values[1] === "created", config };
 }
 
-/** Merge into a config; null removes. See update.lua. */
+/** Merge into a config (RFC 7396, in depth); null removes. See update.lua. */
 export async function update(redis: Redis, name: string, patch: Record<string, Json>, author: Author, op: Operation): Promise<UpdateResult> {
   const removed = Object.keys(patch).filter((field) => patch[field] === null);
-  const set = writeFields({}, Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== null)));
-  const args = { ...author, most_bytes: String(mostBytes), removed: String(removed.length), changes: [...removed, ...flatten(set)] };
-  const reply = await write(redis, name, () => updateScript(redis, keysOf(name), args, op));
+  const set = Object.entries(patch).filter(([, value]) => value !== null);
+  const objects = set.filter(([, value]) => isObject(value));
+  const texts = writeFields({}, Object.fromEntries([...objects, ...set]));
+  const counts = { most_bytes: String(mostBytes), removed: String(removed.length), objects: String(objects.length) };
+  const args = { ...saidBy(author), ...counts, changes: [...removed, ...flatten(texts)] };
+  const reply = await write(redis, name, author, () => updateScript(redis, keysOf(name), args, op));
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusedBy(reply.word, ["config_not_found", "config_too_large"]);
   return { outcome: "ok", config: written(reply) };
@@ -110,7 +120,7 @@ export async function update(redis: Redis, name: string, patch: Record<string, J
 
 /** Delete a config. See remove.lua. */
 export async function remove(redis: Redis, name: string, author: Author, op: Operation): Promise<RemoveResult> {
-  const reply = await write(redis, name, () => removeScript(redis, keysOf(name), author, op));
+  const reply = await write(redis, name, author, () => removeScript(redis, keysOf(name), saidBy(author), op));
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusedBy(reply.word, ["config_not_found"]);
   return { outcome: "ok" };
@@ -118,8 +128,9 @@ export async function remove(redis: Redis, name: string, author: Author, op: Ope
 
 /** Make a config what it was right after a version: a new version, also of one that is deleted. See rollback.lua. */
 export async function rollback(redis: Redis, name: string, version: number, author: Author, op: Operation): Promise<RollbackResult> {
-  const args = { by: author.by, reason: author.reason || `rollback to version ${version}`, version: String(version) };
-  const reply = await write(redis, name, () => rollbackScript(redis, keysOf(name), args, op));
+  const { by, reason } = author;
+  const args = { by, reason: reason || `rollback to version ${version}`, version: String(version) };
+  const reply = await write(redis, name, author, () => rollbackScript(redis, keysOf(name), args, op));
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusedBy(reply.word, ["config_version_not_found"]);
   return { outcome: "ok", config: written(reply) };
@@ -137,18 +148,19 @@ export async function history(redis: Redis, name: string, limit: number, writes:
 async function write(
   redis: Redis,
   name: string,
+  { scopes }: Author,
   run: () => Promise<Reply | OperationRefusal>,
   configAfter = written,
 ): Promise<Reply | OperationRefusal> {
   const startedAt = Date.now();
-  let left: Parameters<typeof wrote>[3];
+  let left: Parameters<typeof wrote>[4];
   try {
     const reply = await run();
     // A replayed reply tells of a state that may be long gone.
     if ("word" in reply && reply.word === "ok" && !redis.meter.replayed) left = { config: configAfter(reply), version: Number(reply.values[0]) };
     return reply;
   } finally {
-    wrote(redis, name, startedAt, left);
+    wrote(redis, name, scopes, startedAt, left);
   }
 }
 

@@ -3,8 +3,8 @@
  * of Redis. It is the memory of one isolate, never a shared cache, and serves a state only to callers with scopes
  * that have reached it through Redis before.
  *
- * A state is fresh for 5 s from the moment it was asked for, so a change made elsewhere is seen within that time. A
- * write through this isolate replaces what is known or puts it in doubt, and later reads ask for at least its state.
+ * A state is fresh for 5 s from the moment it was asked for, so a change made elsewhere is seen within that time. After
+ * a write through this isolate, or a refused one, the next read asks Redis, for at least the state of the write.
  */
 import type { Redis } from "../../redis/client.ts";
 import type { Json } from "../../redis/codec.ts";
@@ -83,17 +83,19 @@ export function readOn(redis: Redis, name: string): void {
 }
 
 /** After a write through this isolate: `left` is what it left there, if that is known. */
-export function wrote(redis: Redis, name: string, startedAt: number, left?: { config: Config; version: number }): void {
+export function wrote(redis: Redis, name: string, scopes: readonly string[], startedAt: number, left?: { config: Config; version: number }): void {
   loads.delete(name);
   const entry = known.get(name);
   if (!entry && !left) return;
-  const { config, askedAt, syncToken, version, writes, scopes } = entry ?? {
-    ...{ config: null, askedAt: 0, syncToken: "", version: 0, writes: 0 },
-    scopes: new Set<string>(),
-  };
-  if (left && left.version >= version)
-    keep(name, { ...left, askedAt: startedAt, fresh: true, syncToken: redis.syncToken(), writes: writes + 1, scopes });
-  else keep(name, { config, askedAt, fresh: false, syncToken, version: left?.version ?? version, writes: writes + 1, scopes });
+  const unknown = { config: null, askedAt: 0, syncToken: "", version: 0, writes: 0, scopes: new Set<string>() };
+  const { version, writes, scopes: reached, ...state } = entry ?? unknown;
+  // The answers of two writes may come in another order than their versions were made.
+  const isNewest = left !== undefined && left.version >= version;
+  keep(name, {
+    ...(isNewest ? { config: left.config, askedAt: startedAt, syncToken: redis.syncToken() } : state),
+    ...{ fresh: false, version: left?.version ?? version, writes: writes + 1 },
+    scopes: left ? new Set(reached).add(joined(scopes)) : reached,
+  });
 }
 
 function recall(name: string, scopes: string, mostMs: number): Seen | undefined {

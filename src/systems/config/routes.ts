@@ -53,7 +53,7 @@ function authorOf(c: Context<App>): config.Author | Response {
   const [by, reason] = [c.req.header("X-Actor") ?? key, c.req.header("X-Reason") ?? ""];
   if (!isVisible(by, 128) || by === "external") return problem(c, "malformed_header", { detail: "X-Actor is malformed." });
   if (reason && !isVisible(reason, 512)) return problem(c, "malformed_header", { detail: "X-Reason is malformed." });
-  return { by, reason };
+  return { by, reason, scopes: c.var.caller.scopes };
 }
 
 /** Without control and format characters, nor the mark of bytes that were not UTF-8. */
@@ -92,7 +92,7 @@ export const routes = new Hono<App>()
           "Cache-Control": fresh === "true" ? "private, no-store" : "private, max-age=5, stale-if-error=86400",
           Age: String(ageSeconds),
           Vary: "Authorization",
-          "X-Sync-Token": syncToken,
+          ...(syncToken && { "X-Sync-Token": syncToken }),
           ...(stale && { "X-Stale": "true" }),
         },
       });

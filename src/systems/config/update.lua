@@ -5,10 +5,11 @@
 -- ARGV[2] reason      why, "" when that was not said
 -- ARGV[3] most_bytes  a config does not grow beyond this, names and texts together
 -- ARGV[4] removed     how many of the changes are names of fields to remove; they come first
--- ARGV[5] changes...  names to remove, then field, text, …
+-- ARGV[5] objects     how many of the fields that follow them have an object to merge
+-- ARGV[6] changes...  names to remove, then field, text, …
 -- Reply: { "ok", number of its newest version, field, text, … } | { "config_not_found" } | { "config_too_large" }
 local config = look(KEYS[1], KEYS[2])
-local by, reason, most_bytes, removed = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local by, reason, most_bytes, removed, objects = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 if next(config.fields) == nil then
   return { "config_not_found" }
 end
@@ -18,11 +19,12 @@ for field, text in pairs(config.fields) do
   after[field] = text
   before_bytes = before_bytes + #field + #text
 end
-for i = 5, 4 + removed do
+for i = 6, 5 + removed do
   after[ARGV[i]] = nil
 end
-for i = 5 + removed, #ARGV, 2 do
-  after[ARGV[i]] = ARGV[i + 1]
+for i = 6 + removed, #ARGV, 2 do
+  local is_object = i < 6 + removed + 2 * objects
+  after[ARGV[i]] = is_object and merged(after[ARGV[i]], ARGV[i + 1]) or ARGV[i + 1]
 end
 for field, text in pairs(after) do
   after_bytes = after_bytes + #field + #text

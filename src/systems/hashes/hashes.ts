@@ -77,7 +77,10 @@ export const countFields = async (redis: Redis, hash: string): Promise<number> =
 
 /** Bytes of a field's text (HSTRLEN); null when there is no such field. */
 export async function measureField(redis: Redis, hash: string, field: string): Promise<number | null> {
-  const [length, exists] = await readPipeline(redis, 2, (pipeline) => pipeline.hstrlen(hash, field).hexists(hash, field));
+  const [length, exists] = await readPipeline(redis, 2, (pipeline) => {
+    pipeline.hstrlen(hash, field);
+    pipeline.hexists(hash, field);
+  });
   return integer(exists) === 1 ? integer(length) : null;
 }
 

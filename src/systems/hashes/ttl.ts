@@ -14,7 +14,10 @@ const setFieldTtlScript = operationScript([setFieldTtlLua], { keys: ["hash"], ar
 
 /** Seconds left (TTL), null without an end; undefined when there is no hash. HLEN is there for keys of another type. */
 export async function getTtl(redis: Redis, hash: string): Promise<number | null | undefined> {
-  const [fields, seconds] = await readPipeline(redis, 2, (pipeline) => pipeline.hlen(hash).ttl(hash));
+  const [fields, seconds] = await readPipeline(redis, 2, (pipeline) => {
+    pipeline.hlen(hash);
+    pipeline.ttl(hash);
+  });
   return integer(fields) === 0 ? undefined : secondsOf(seconds);
 }
 

@@ -5,34 +5,77 @@
 -- ARGV[1] cursor      where the next part begins, kept with the reply
 -- ARGV[2] listed...   in the order of the keys: a player's id, or the member that the order has for it
 -- Reply: { "ok", cursor, how many were not right }
-local stamps, order = unpack(KEYS)
-local repaired = 0
-redis.call("ZCARD", order) -- an order of another type stops the script before it writes
+local stamps, order = KEYS[1], KEYS[2]
 
+-- A command over a list of any length: its replies one after the other, when they are lists.
+local function each_thousand(command, key, list)
+  local replies = {}
+  for first = 1, #list, 1000 do
+    local reply = redis.call(command, key, unpack(list, first, math.min(first + 999, #list)))
+    append(replies, type(reply) == "table" and reply or {})
+  end
+  return replies
+end
+
+local ids = {}
 for i = 2, #ARGV do
-  local id = string.match(ARGV[i], "[^:]+$")
-  local text = redis.pcall("HGET", KEYS[i + 1], "score")
-  local foreign = type(text) == "table"
-  local gone = foreign or (not text and redis.call("HLEN", KEYS[i + 1]) == 0)
-  local score = not gone and whole(text)
-  local spot = find_spot(stamps, id)
-  local wrong = false
-  if ARGV[i] ~= id and ARGV[i] ~= spot.member then
-    wrong = true
-    redis.call("ZREM", order, ARGV[i])
+  ids[i - 1] = string.match(ARGV[i], "[^:]+$")
+end
+redis.call("ZCARD", order) -- an order of another type stops the script here
+local given = tonumber(redis.call("HGET", stamps, ":") or "0")
+local known = each_thousand("HMGET", stamps, ids)
+
+local wrong, out, gone, into, stamped = {}, {}, {}, {}, {}
+local members, scores = {}, {}
+local seen = {}
+for i, id in ipairs(ids) do
+  local stamp, indexed = string.match(known[i] or "", "^(%d+) (%S+)$")
+  local member = stamp and stamp .. ":" .. id
+  if ARGV[i + 1] ~= id and ARGV[i + 1] ~= member then
+    wrong[id] = true
+    append(out, { ARGV[i + 1] })
   end
-  if not score then
-    if spot.member then
-      wrong = true
-      unplace(order, stamps, id, spot)
+  if not seen[id] then
+    seen[id] = true
+    local text = redis.pcall("HGET", KEYS[i + 2], "score")
+    local is_player = type(text) ~= "table" and (text or redis.call("HLEN", KEYS[i + 2]) > 0)
+    local score = is_player and whole(text)
+    score = score and digits_of(score)
+    if score and score == indexed then
+      append(members, { member })
+      append(scores, { score })
+    elseif score or member then
+      wrong[id] = true
+      append(out, { member })
+      if score then
+        given = given + 1
+        stamp = stamp_of(given)
+        append(into, { score, stamp .. ":" .. id })
+        append(stamped, { id, stamp .. " " .. score })
+      else
+        append(gone, { id })
+      end
     end
-  elseif spot.score ~= digits_of(score) then
-    wrong = true
-    place(order, stamps, id, spot, digits_of(score))
-  elseif tonumber(redis.call("ZSCORE", order, spot.member) or "") ~= score then
-    wrong = true
-    redis.call("ZADD", order, digits_of(score), spot.member)
   end
-  repaired = repaired + (wrong and 1 or 0)
+end
+for i, score in ipairs(each_thousand("ZMSCORE", order, members)) do
+  if tonumber(score or "") ~= tonumber(scores[i]) then
+    wrong[string.sub(members[i], 18)] = true
+    append(into, { scores[i], members[i] })
+  end
+end
+
+each_thousand("ZREM", order, out)
+each_thousand("ZADD", order, into)
+each_thousand("HDEL", stamps, gone)
+if #stamped > 0 then
+  write_hash(stamps, append(stamped, { ":", digits_of(given) }))
+end
+if #gone > 0 and redis.call("ZCARD", order) == 0 then
+  redis.call("DEL", stamps)
+end
+local repaired = 0
+for _ in pairs(wrong) do
+  repaired = repaired + 1
 end
 return { "ok", ARGV[1], tostring(repaired) }

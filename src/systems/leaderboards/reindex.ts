@@ -20,7 +20,7 @@ export type ReindexResult = { outcome: "ok"; cursor: string; repaired: number } 
 export const isCursor = (text: string): boolean => isScanCursor(text.replace(/^order:/, ""));
 
 const keysVisited = 1000;
-const membersVisited = 250;
+const membersVisited = 1000;
 
 /** Repair one part of a board. See reindex.lua. */
 export async function reindex(redis: Redis, board: string, cursor: string, op: Operation): Promise<ReindexResult> {

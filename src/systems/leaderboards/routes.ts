@@ -11,7 +11,6 @@ import { isCursor, reindex } from "./reindex.ts";
 
 const refuse = refusals({
   player_not_found: [404, "This board has no player with this id. A result enters one when its fields have a username."],
-  out_of_range: [422, "A score or a counter would leave ±(2^53 - 1). Nothing was changed."],
 });
 
 /** What answers say beside the fields of an entry: no field can have these names. */
@@ -52,6 +51,8 @@ const result = v.objectWithRest(
   { ...fieldsOfEntry, previous_score: v.nullable(v.number()), previous_rank: v.nullable(v.number()), improved: v.boolean() },
   v.unknown(),
 );
+
+const cursor = v.pipe(v.union([v.string(), v.number()], "a cursor"), v.transform(String), v.check(isCursor, "a cursor that was answered"));
 
 const param = v.object({ board: id, id });
 const fields = v.optional(fieldList);
@@ -171,7 +172,7 @@ export const routes = new Hono<App>()
       scope: "leaderboards",
       write: true,
       param: v.object({ board: id }),
-      body: v.strictObject({ cursor: v.optional(v.pipe(v.string(), v.check(isCursor, "a cursor that was answered")), "0") }),
+      body: v.strictObject({ cursor: v.nullish(cursor, "0") }),
       answers: { 200: v.object({ cursor: v.string(), repaired: v.number() }) },
     }),
     async (c) => {

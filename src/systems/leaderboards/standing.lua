@@ -54,14 +54,19 @@ local function find_spot(stamps, id)
   return { member = stamp and stamp .. ":" .. id, score = score, given = tonumber(known[2] or "0") }
 end
 
+-- The stamp that is given as the n-th.
+local function stamp_of(n)
+  local stamp = digits_of(largest - n)
+  return string.rep("0", 16 - #stamp) .. stamp
+end
+
 -- Put a player behind everybody who has this score. Touches the order first: one of another type stops the script here.
 local function place(order, stamps, id, spot, score)
   if spot.member then
     redis.call("ZREM", order, spot.member)
   end
   spot.given = spot.given + 1
-  local stamp = digits_of(largest - spot.given)
-  stamp = string.rep("0", 16 - #stamp) .. stamp
+  local stamp = stamp_of(spot.given)
   spot.member, spot.score = stamp .. ":" .. id, score
   redis.call("ZADD", order, score, spot.member)
   redis.call("HSET", stamps, id, stamp .. " " .. score, ":", digits_of(spot.given))

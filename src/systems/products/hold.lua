@@ -9,13 +9,9 @@
 local product_key, holds_key = unpack(KEYS)
 local hold_id, quantity, ttl_seconds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
-local product = find_product(product_key, { "stock" })
-if not product then
-  return { "product_not_found" }
-end
-local corrupt = judge_product(product, { "stock" })
-if corrupt then
-  return corrupt
+local product, refusal = read_product(product_key, { "stock" })
+if refusal then
+  return refusal
 end
 if stock_of(product.stock) < quantity then
   return { "insufficient_stock", product.stock }
@@ -23,6 +19,6 @@ end
 
 local seconds, microseconds = now()
 local ends_at = (seconds + ttl_seconds) * 1000 + math.floor(microseconds / 1000)
-local remaining = redis.call("HINCRBY", product_key, "stock", -quantity)
-redis.call("ZADD", holds_key, string.format("%.0f", ends_at), hold_id)
-return { "ok", hold_id, iso_time(seconds + ttl_seconds, microseconds), string.format("%.0f", remaining) }
+local remaining = redis.call("HINCRBY", product_key, "stock", whole(-quantity))
+redis.call("ZADD", holds_key, whole(ends_at), hold_id)
+return { "ok", hold_id, iso_time(seconds + ttl_seconds, microseconds), whole(remaining) }

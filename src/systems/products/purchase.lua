@@ -8,13 +8,9 @@
 local product_key = KEYS[1]
 local quantity, expect_price = tonumber(ARGV[1]), decimal(ARGV[2])
 
-local product = find_product(product_key, { "stock", "price" })
-if not product then
-  return { "product_not_found" }
-end
-local corrupt = judge_product(product, { "stock", "price" })
-if corrupt then
-  return corrupt
+local product, refusal = read_product(product_key, { "stock", "price" })
+if refusal then
+  return refusal
 end
 local price = price_of(product.price)
 if expect_price and compare_decimals(price, expect_price) ~= 0 then
@@ -24,5 +20,5 @@ if stock_of(product.stock) < quantity then
   return { "insufficient_stock", product.stock }
 end
 
-local remaining = redis.call("HINCRBY", product_key, "stock", -quantity)
-return { "ok", product.price, decimal_text(multiply_decimal(price, quantity)), string.format("%.0f", remaining) }
+local remaining = redis.call("HINCRBY", product_key, "stock", whole(-quantity))
+return { "ok", product.price, decimal_text(multiply_decimal(price, quantity)), whole(remaining) }

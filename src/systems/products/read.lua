@@ -19,11 +19,11 @@ for i = 1, #KEYS, 2 do
   if units > 0 then
     for j = 1, #flat, 2 do
       if flat[j] == "stock" and stock_of(flat[j + 1]) then
-        flat[j + 1] = string.format("%.0f", stock_of(flat[j + 1]) + units)
+        flat[j + 1] = whole(stock_of(flat[j + 1]) + units)
       end
     end
   end
-  append(reply, { string.format("%.0f", #flat) })
+  append(reply, { whole(#flat) })
   append(reply, flat)
 end
 return reply

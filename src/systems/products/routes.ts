@@ -13,7 +13,6 @@ import { routes as sales } from "./sales-routes.ts";
 const refuse = refusals({
   ...productProblems,
   product_exists: [409, "A product with this id exists; PUT replaces it."],
-  too_many_fields: [409, `With this change there would be more than ${products.mostFields} fields.`],
 });
 
 const name = v.pipe(textOf(1024), v.nonEmpty("not empty"));

@@ -14,7 +14,6 @@ import * as stock from "./stock.ts";
 const refuse = refusals({
   ...productProblems,
   price_changed: [409, "The price is another one than expected; `price` has it."],
-  out_of_range: [422, "The result would lie outside the field's range."],
   below_floor: [409, "The price would fall below 0 or below the floor."],
   no_discount: [409, "The product has no discount."],
   hold_lost: [409, "The hold has ended, was committed or released, or never was."],

@@ -16,12 +16,12 @@ local function judge_claims(profile, id, claims)
       if owner ~= claim.rival_id then
         return { "rival", claim.field, owner }
       end
-      local carried = redis.call("HGET", claim.rival, claim.field)
-      if carried and string.lower(carried) == claim.wanted then
+      local carried = redis.pcall("HGET", claim.rival, claim.field) -- a key of another type carries no name
+      if type(carried) == "string" and string.lower(carried) == claim.wanted then
         return { claim.field .. "_taken" }
       end
     end
-    if claim.old_key ~= claim.key and claim.wanted ~= "" then
+    if claim.old_key ~= claim.key and claim.wanted ~= "" and claim.old ~= "" then
       claim.frees = redis.call("GET", claim.old_key) == id
     end
   end

@@ -15,7 +15,7 @@ import type { Redis } from "../../redis/client.ts";
 import { flag, flatten, type Json, readFields, type Texts, text, writeFields } from "../../redis/codec.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, type Reply, refusedBy } from "../../redis/operation.ts";
-import { pairs, readFieldsOf, readHash, readHashes, readString, zip } from "../../redis/read.ts";
+import { pairs, readHash, readHashes, readPresent, readString } from "../../redis/read.ts";
 import claimsLua from "./claims.lua";
 import removeLua from "./remove.lua";
 import saveLua from "./save.lua";
@@ -78,25 +78,21 @@ const removeScript = operationScript([removeLua], {
   args: ["id", "username", "email"],
 });
 
-/** Read a profile, whole or the named fields of it; null when there is none. One hop: HGETALL or HMGET. */
+/** Read a profile, whole or the named fields of it; null when there is none. One hop. */
 export async function get(redis: Redis, id: string, fields?: readonly string[]): Promise<Read | null> {
-  const texts = fields ? await getFields(redis, id, fields) : await readHash(redis, profileKey(id));
-  if (texts && !fields) rememberNames(id, texts);
+  if (fields) {
+    const [texts] = await readPresent(redis, [profileKey(id)], fields);
+    return texts ? readAs(id, texts) : null;
+  }
+  const texts = await readHash(redis, profileKey(id));
+  if (texts) rememberNames(id, texts);
   return texts && readAs(id, texts);
-}
-
-/** The named fields; required ones are read along, so that a profile without the named ones is not taken for none. */
-async function getFields(redis: Redis, id: string, fields: readonly string[]): Promise<Texts | null> {
-  const asked = [...new Set([...fields, "username", "email", "joined"])];
-  const found = zip(asked, await readFieldsOf(redis, profileKey(id), asked));
-  return found && found.filter(([field]) => fields.includes(field));
 }
 
 /** Many profiles in the order of their ids, null for each that is missing. One hop. */
 export async function list(redis: Redis, ids: string[], fields?: readonly string[]): Promise<(Profile | null)[]> {
-  const asked = fields && [...new Set([...fields, "username", "email", "joined"])];
-  const found = await readHashes(redis, ids.map(profileKey), asked);
-  return found.map((texts, i) => texts && readAs(ids[i]!, fields ? texts.filter(([field]) => fields.includes(field)) : texts).profile);
+  const found = fields ? await readPresent(redis, ids.map(profileKey), fields) : await readHashes(redis, ids.map(profileKey));
+  return found.map((texts, i) => texts && readAs(ids[i]!, texts).profile);
 }
 
 /** The profile that owns a name or an address. Two hops: the claim, then the profile, which has the last word. */
@@ -115,7 +111,7 @@ export const replace = (redis: Redis, id: string, profile: NewProfile, op: Opera
 
 async function save(redis: Redis, id: string, profile: NewProfile, op: Operation, onlyNew: boolean): Promise<SaveResult> {
   const fields = flatten(writeFields(schema, { ...defaults, ...profile }));
-  const reply = await withClaims(id, profile, (keys, args) =>
+  const reply = await withClaims(id, profile, redis.leftMs, (keys, args) =>
     saveScript(redis, { profile: profileKey(id), ...keys }, { id, ...args, only_new: onlyNew ? "1" : "", fields }, op),
   );
   if ("outcome" in reply) return reply;
@@ -129,7 +125,7 @@ export async function update(redis: Redis, id: string, patch: ProfilePatch, op: 
   const removed = Object.keys(patch).filter((field) => patch[field] === null);
   const set = writeFields(schema, Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== null)));
   const changes = [...removed, ...flatten(set)];
-  const reply = await withClaims(id, patch, (keys, args) =>
+  const reply = await withClaims(id, patch, redis.leftMs, (keys, args) =>
     updateScript(
       redis,
       { profile: profileKey(id), ...keys },
@@ -138,13 +134,13 @@ export async function update(redis: Redis, id: string, patch: ProfilePatch, op: 
     ),
   );
   if ("outcome" in reply) return reply;
-  if (reply.word !== "ok") return refusedBy(reply.word, ["profile_not_found", "too_many_fields", "username_taken", "email_taken"]);
+  if (reply.word !== "ok") return refusedBy(reply.word, ["profile_not_found", "too_many_fields", "corrupt_record", "username_taken", "email_taken"]);
   return { outcome: "ok", ...readWritten(id, reply.values) };
 }
 
 /** Delete a profile and free its claims. See remove.lua. */
 export async function remove(redis: Redis, id: string, op: Operation): Promise<RemoveResult> {
-  const reply = await withClaims(id, {}, ({ old_username_claim, old_email_claim }, { old_username, old_email }) =>
+  const reply = await withClaims(id, {}, redis.leftMs, ({ old_username_claim, old_email_claim }, { old_username, old_email }) =>
     removeScript(
       redis,
       { profile: profileKey(id), username_claim: old_username_claim, email_claim: old_email_claim },
@@ -164,22 +160,25 @@ type ClaimArgs = Record<"username" | "email" | "old_username" | "old_email" | "u
 
 /**
  * Run a script with the keys of the claims it may take and free. The script names what was guessed wrong (`moved`:
- * the profile's present names, `rival`: who holds a claim); then it is asked again with those keys.
+ * the profile's present names, `rival`: who holds a claim); then it is asked again with those keys, as long as the
+ * request has time: each `moved` means that somebody else's change came through.
  */
 async function withClaims(
   id: string,
   wanted: { username?: string | undefined; email?: string | undefined },
+  leftMs: () => number,
   attempt: (keys: ClaimKeys, args: ClaimArgs) => Promise<Reply | OperationRefusal>,
 ): Promise<Reply | OperationRefusal | Contended> {
   const own = profileKey(id);
   const { username = "", email = "" } = wanted;
-  const rivals = { username: "", email: "" };
+  const [usernameClaim, emailClaim] = [username ? usernameKey(username) : own, email ? emailKey(email) : own];
+  const rivals = { username: holders.get(usernameClaim) ?? "", email: holders.get(emailClaim) ?? "" };
   let old: Names = names.get(id) ?? { username, email };
-  for (let tries = 0; tries < 4; tries++) {
+  do {
     const reply = await attempt(
       {
-        username_claim: username ? usernameKey(username) : own,
-        email_claim: email ? emailKey(email) : own,
+        username_claim: usernameClaim,
+        email_claim: emailClaim,
         old_username_claim: old.username ? usernameKey(old.username) : own,
         old_email_claim: old.email ? emailKey(old.email) : own,
         username_rival: profileKey(rivals.username || id),
@@ -196,10 +195,15 @@ async function withClaims(
     );
     if ("outcome" in reply) return reply;
     const [first = "", second = ""] = reply.values;
-    if (reply.word === "moved") old = { username: first, email: second };
-    else if (reply.word === "rival" && (first === "username" || first === "email")) rivals[first] = second;
-    else return reply;
-  }
+    if (reply.word === "moved") {
+      // A name that is not UTF-8 never comes back as it is stored.
+      if (old.username === first && old.email === second) return { outcome: "corrupt_record" };
+      old = { username: first, email: second };
+    } else if (reply.word === "rival" && (first === "username" || first === "email")) {
+      rivals[first] = second;
+      remember(holders, first === "username" ? usernameClaim : emailClaim, second);
+    } else return reply;
+  } while (leftMs() > 0);
   return { outcome: "contended" };
 }
 
@@ -207,11 +211,20 @@ async function withClaims(
 const names = new Map<string, Names>();
 const mostNames = 1000;
 
+/** Who held a claim when it was seen last, for the same reason. */
+const holders = new Map<string, string>();
+
 function rememberNames(id: string, texts: Texts): void {
   const { username = "", email = "" } = Object.fromEntries(texts);
-  names.delete(id);
-  names.set(id, { username, email });
-  if (names.size > mostNames) names.delete(names.keys().next().value!);
+  remember(names, id, { username, email });
+  if (username) remember(holders, usernameKey(username), id);
+  if (email) remember(holders, emailKey(email), id);
+}
+
+function remember<T>(map: Map<string, T>, key: string, value: T): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size > mostNames) map.delete(map.keys().next().value!);
 }
 
 const readAs = (id: string, texts: Texts): Read => ({

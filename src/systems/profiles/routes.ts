@@ -13,11 +13,10 @@ const refuse = refusals({
   profile_exists: [409, "A profile with this id exists; PUT replaces it."],
   username_taken: [409, "Another profile has this username; case does not count."],
   email_taken: [409, "Another profile has this e-mail address; case does not count."],
-  too_many_fields: [409, `With this change the profile would have more than ${profiles.mostFields} fields.`],
 });
 
 const username = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.-]{3,32}$/, "3 to 32 of A-Z a-z 0-9 _ . -"));
-const email = v.pipe(v.string(), v.email("an e-mail address"), v.maxLength(254, "up to 254 characters"));
+const email = v.pipe(v.string(), v.rfcEmail("an e-mail address"), v.maxLength(254, "up to 254 characters"));
 const name = textOf(1024);
 const avatar = v.pipe(v.string(), v.maxLength(2048, "up to 2048 characters"), v.check(isHttpsUrl, "an https: URL, or empty"));
 const bio = v.pipe(
@@ -26,7 +25,7 @@ const bio = v.pipe(
 );
 
 function isHttpsUrl(text: string): boolean {
-  return text === "" || (/^https:\/\/[^\s\\]+$/i.test(text) && URL.canParse(text));
+  return text === "" || (/^https:\/\/[^\s\\/@\p{Cc}][^\s\\@\p{Cc}]*$/iu.test(text) && URL.canParse(text));
 }
 
 const known = {
@@ -47,19 +46,22 @@ const fewFields = <T extends object>() =>
 
 const newProfile = v.pipe(withCustomFields({ id: v.optional(id), username, email, ...known }, v.nullable(scalarValue)), fewFields());
 const wholeProfile = v.pipe(withCustomFields({ id: readOnly, username, email, ...known }, v.nullable(scalarValue)), fewFields());
-const patch = withCustomFields(
-  {
-    id: readOnly,
-    username: v.optional(username),
-    email: v.optional(email),
-    first_name: v.nullish(name),
-    last_name: v.nullish(name),
-    avatar: v.nullish(avatar),
-    bio: v.nullish(bio),
-    verified: readOnly,
-    joined: readOnly,
-  },
-  v.nullable(scalarValue),
+const patch = v.pipe(
+  withCustomFields(
+    {
+      id: readOnly,
+      username: v.optional(username),
+      email: v.optional(email),
+      first_name: v.nullish(name),
+      last_name: v.nullish(name),
+      avatar: v.nullish(avatar),
+      bio: v.nullish(bio),
+      verified: readOnly,
+      joined: readOnly,
+    },
+    v.nullable(scalarValue),
+  ),
+  v.check((body) => Object.values(body).filter((value) => value !== null).length <= profiles.mostFields, `up to ${profiles.mostFields} fields`),
 );
 const profile = v.objectWithRest(
   {
@@ -152,7 +154,8 @@ export const routes = new Hono<App>()
       const asked = view ? profiles.publicFields.filter((field) => fields?.includes(field) ?? true) : fields;
       const found = await profiles.get(c.var.redis, c.req.valid("param").id, asked);
       if (!found) return refuse(c, { outcome: "profile_not_found" });
-      return entity(c, found.profile, found.etag);
+      // A part has no ETag: If-Match speaks of the whole.
+      return asked ? c.json(found.profile, 200) : entity(c, found.profile, found.etag);
     },
   )
   .put(

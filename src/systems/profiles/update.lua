@@ -16,14 +16,15 @@
 -- ARGV[8] most_fields         how many fields a profile may have
 -- ARGV[9] removed             how many of the changes are names of fields to remove; they come first
 -- ARGV[10] changes...         names to remove, then field, text, …
--- Reply: { "ok", field, text, … } the whole profile | { "profile_not_found" } | { "too_many_fields" }
+-- Reply: { "ok", field, text, … } the whole profile | { "profile_not_found" } | { "too_many_fields" } | { "corrupt_record" }
 --      | { "username_taken" } | { "email_taken" } | { "moved", username, email } | { "rival", field, id }
 local profile_key, username_claim, email_claim, old_username_claim, old_email_claim = unpack(KEYS)
 local username_rival, email_rival = KEYS[6], KEYS[7]
 local id, username, email, old_username, old_email, username_rival_id, email_rival_id = unpack(ARGV)
 local most_fields, removed = tonumber(ARGV[8]), tonumber(ARGV[9])
 
-local profile = read_hash(profile_key)
+local profile, before = read_hash(profile_key)
+local fields_before = #before
 if next(profile) == nil then
   return { "profile_not_found" }
 end
@@ -53,8 +54,11 @@ for i = 10 + removed, #ARGV, 2 do
   end
 end
 local flat = flatten(profile)
-if #flat > 2 * most_fields and #set > 0 then
+if #flat > 2 * most_fields and #flat > fields_before then
   return { "too_many_fields" }
+end
+if #flat == 0 then
+  return { "corrupt_record" } -- without its names it is no profile; removing its last field would leave none
 end
 if #gone > 0 then
   redis.call("HDEL", profile_key, unpack(gone))

@@ -13,7 +13,6 @@ import { secretKey } from "./tokens.ts";
 const refuse = refusals({
   // One answer for whatever a token or an id may lack: it tells nothing.
   session_not_found: [404, "There is no such session, or it has ended."],
-  too_many_fields: [409, `With this change the entity would have more than ${sessions.mostFields} fields.`],
 });
 
 /** Fields that only we set, and names that answers use. */
