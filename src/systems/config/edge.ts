@@ -114,7 +114,9 @@ async function join(load: Load | undefined, scopes: string): Promise<Outcome | u
   if (load?.scopes !== scopes) return undefined;
   for (let pause = 1; !load.outcome && Date.now() < load.startedAt + 1_500; pause = Math.min(2 * pause, 16))
     await new Promise((resolve) => setTimeout(resolve, pause));
-  return load.outcome;
+  // Any other error is that request's own affair, such as a limit of its caller.
+  const isShared = load.outcome && (!("error" in load.outcome) || load.outcome.error instanceof StoreError);
+  return isShared ? load.outcome : undefined;
 }
 
 async function load(redis: Redis, name: string, scopes: string, shared: boolean, ask: () => Promise<Config | null>): Promise<Outcome> {
