@@ -1,5 +1,6 @@
 /** What the typed client takes and gives, as types: compiled with the project, and with the package as it is installed. */
 import { type Client, createClient, Problem } from "onehop/client";
+import type { OfficeType } from "./example/back-office.ts";
 
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
 const same = <A, B>(_: Same<A, B>): void => {};
@@ -70,3 +71,12 @@ export async function problems(client: Client) {
 createClient("https://onehop.example.com", { token: "key", timeoutMs: 2000, tries: 3 });
 // @ts-expect-error no such option
 createClient("https://onehop.example.com", { apiKey: "key" });
+
+/** An app with one of the systems and a route of its own has a client too. */
+export async function office(address: string) {
+  const client = createClient<OfficeType>(address);
+  const cart = await (await client.v1.carts[":kind"][":id"].$get({ param: { kind: "user", id: "7" } })).json();
+  same<typeof cart.expires_in, number | null>(true);
+  // @ts-expect-error not mounted
+  client.v1.products;
+}

@@ -2,6 +2,7 @@
  * A typed client of this API: Hono's `hc`, with paths, parameters, bodies and answers taken from the routes. What a
  * call answers is always a success; everything else is thrown as a {@link Problem}.
  */
+import type { Hono } from "hono";
 import { hc } from "hono/client";
 import type { AppType } from "../index.ts";
 import { type SendOptions, type Sync, sender } from "./send.ts";
@@ -9,7 +10,9 @@ import { type SendOptions, type Sync, sender } from "./send.ts";
 export { type ClientCode, type Code, Problem } from "./problem.ts";
 export type { Sync };
 
-export type Client = ReturnType<typeof hc<AppType>>;
+/** What an app's client has: a property for each part of a path, and `$get`, `$post`, … at its end. */
+// biome-ignore lint/suspicious/noExplicitAny: as hc has it
+export type Client<T extends Hono<any, any, any> = AppType> = ReturnType<typeof hc<T>>;
 
 export type ClientOptions = Partial<SendOptions> & {
   /** Further headers of every call. */
@@ -19,20 +22,22 @@ export type ClientOptions = Partial<SendOptions> & {
 };
 
 /**
- * Make a client. Every write gets an Idempotency-Key, so that it is repeated safely when its answer is lost; reads are
+ * Make a client; `T` is another app's type where systems are mounted in an app of your own. Every write gets an Idempotency-Key, so that it is repeated safely when its answer is lost; reads are
  * repeated too. X-Sync-Token goes along from answer to call: hand one `sync` object to several clients to share it.
  * @example
  * const { v1 } = createClient("https://onehop.example.com", { token: key });
  * const sold = await v1.products[":id"].purchase.$post({ param: { id: "mug" }, json: { quantity: 1 } });
  * console.log((await sold.json()).remaining);
  */
-export function createClient(
+// biome-ignore lint/suspicious/noExplicitAny: as hc has it
+export function createClient<T extends Hono<any, any, any> = AppType>(
   url: string,
   { timeoutMs = 5000, tries = 4, mostPauseMs = 10_000, fetch = globalThis.fetch, token, sync = {}, headers = {}, init = {} }: ClientOptions = {},
-): Client {
+): Client<T> {
   const send = sender({ timeoutMs, tries, mostPauseMs, fetch: (input, init) => fetch(input, init), token, sync });
   // hc lets `init` of a call win over ours as a whole, and over what it makes itself.
-  return encodingParams(hc<AppType>(url, { fetch: (input: RequestInfo | URL, own?: RequestInit) => send(input, { ...init, ...own }), headers }));
+  const client = hc<T>(url, { fetch: (input: RequestInfo | URL, own?: RequestInit) => send(input, { ...init, ...own }), headers });
+  return encodingParams(client as object) as Client<T>;
 }
 
 type Call = (args?: { param?: Record<string, string> }, options?: unknown) => unknown;
