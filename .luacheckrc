@@ -16,7 +16,8 @@ files["src/systems/profiles/*.lua"] = { read_globals = { "judge_claims", "take_c
 files["src/redis/decimal.lua"] = { ignore = { "211" } }
 local product_parts = {
   "decimal", "decimal_text", "compare_decimals", "add_decimals", "subtract_decimals", "multiply_decimal", "round_decimal",
-  "stock_of", "price_of", "judge_product", "find_product", "ended_holds", "forget_ended_holds", "settle_holds",
+  "stock_of", "price_of", "judge_product", "find_product", "read_product",
+  "ended_holds", "forget_ended_holds", "settle_holds",
 }
 files["**/products/*.lua"] = { read_globals = product_parts }
 files["**/products/product.lua"] = { ignore = { "211" } }
