@@ -324,7 +324,8 @@ async function serveWith(url: string, pages: Record<string, [string, string | Ui
     const chunks: Buffer[] = [];
     for await (const chunk of request) chunks.push(chunk as Buffer);
     const answered = await fetch(url + request.url, { method: request.method!, headers, ...(chunks.length && { body: Buffer.concat(chunks) }) });
-    response.writeHead(answered.status, Object.fromEntries(answered.headers)).end(Buffer.from(await answered.arrayBuffer()));
+    const told = [...answered.headers].filter(([name]) => !/^(content-encoding|transfer-encoding)$/.test(name));
+    response.writeHead(answered.status, Object.fromEntries(told)).end(Buffer.from(await answered.arrayBuffer()));
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   return { port: (server.address() as { port: number }).port, close: () => server.close() };
