@@ -184,6 +184,24 @@ describe("bodies", () => {
   });
 });
 
+test("a path that ends in a slash is another path, and an empty id none", async () => {
+  for (const path of ["/v1/profiles/", "/v1/hashes/", "/v1/carts/user/", "/v1/users//sessions", "/v1/config/", "/health/"])
+    expect(await call(`GET ${path}`), path).toMatchObject({ status: 404, hops: 0 });
+});
+
+test("a misspelt query of what deletes is refused: it would delete more than was meant", async () => {
+  for (const line of ["DELETE /v1/rate-limits/u?endpont=x", "DELETE /v1/users/u/sessions?excpt=x", "DELETE /v1/hashes/h?field=x"])
+    expect(await call(line), line).toMatchObject({ status: 422, hops: 0 });
+});
+
+test("what is wrong is pointed at, also where a body has two forms", async () => {
+  const json = { endpoint: "e", limit: "5", window_seconds: 60 };
+  expect((await call("POST /v1/rate-limits/u/consume", { json })).body.errors).toMatchObject([{ pointer: "/limit" }]);
+  expect((await call("POST /v1/rate-limits/u/consume", { json: { policies: [json] } })).body.errors).toMatchObject([
+    { pointer: "/policies/0/limit" },
+  ]);
+});
+
 test("a string that does not end is refused at once", async () => {
   const startedAt = performance.now();
   const raw = `"${'\\"'.repeat(32_000)}`;

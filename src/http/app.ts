@@ -13,7 +13,8 @@ import { problem } from "./problem.ts";
 
 /** An app with everything that all routes share; add routes to it. */
 export function createApp() {
-  const app = new Hono<App>({ router: new TrieRouter() });
+  const app = new Hono<App>();
+  app.router = new TrieRouter(); // hono/tiny ignores the option, and its own router takes /a/ for /a
   app.use(
     requestId(),
     securityHeaders(),

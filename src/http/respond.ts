@@ -12,6 +12,8 @@ export function entity<B, S extends 200 | 201 = 200>(
   etag: string,
   { status, headers = {} }: { status?: S; headers?: Record<string, string> } = {},
 ): Response & (TypedResponse<B, S, "json"> | TypedResponse<never, 304, "json">) {
+  // Nothing was there to hash: no tag names it.
+  if (etag === "") return c.json(body, status ?? (200 as S), headers) as never;
   const tag = `"${etag}"`;
   const known = c.req.header("If-None-Match");
   const isRead = c.req.method === "GET" || c.req.method === "HEAD";

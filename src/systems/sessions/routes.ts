@@ -151,7 +151,7 @@ export const routes = new Hono<App>()
       scope: "sessions",
       write: true,
       param: ofUser,
-      query: v.object({ except: v.optional(id) }),
+      query: v.strictObject({ except: v.optional(id) }),
       answers: { 204: null },
     }),
     async (c) => {
