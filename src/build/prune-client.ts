@@ -45,6 +45,7 @@ export function pruneClient(source: string, used: ReadonlySet<string>): string {
     .filter((member) => {
       if (member.type === "StaticBlock" || member.computed || member.key.type !== "Identifier") return false;
       if (families.has(member.key.name)) return true;
+      if (member.type === "MethodDefinition" && member.kind !== "method") return false; // an accessor is not called
       return member.key.name !== "constructor" && !internal.has(member.key.name) && !used.has(member.key.name);
     });
   if (cuts.length === 0) throw new Error("@upstash/redis has another form than prune-client.ts knows");
