@@ -102,6 +102,13 @@ describe("API keys", () => {
     console.log(`access: ${routes.length} routes with HEAD, ${scopes.length} scopes`);
   });
 
+  test("GET takes a scope to read, and what takes an Idempotency-Key does not", () => {
+    for (const route of keyed) {
+      const writes = route.parameters.some(({ name }) => name === "Idempotency-Key");
+      if (writes || ["GET", "HEAD"].includes(route.method)) expect(reads(route), nameOf(route)).toBe(!writes);
+    }
+  });
+
   const scoped = keyed.filter(({ scope }) => scope !== null);
   const cases: [name: string, routes: Route[], credential: (route: Route) => string | null, status: number][] = [
     ["none", keyed, () => null, 401],
