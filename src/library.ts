@@ -26,6 +26,9 @@ export { type CachedOptions, cached } from "./systems/cache/middleware.ts";
 export { type Limit, rateLimit } from "./systems/rate-limits/middleware.ts";
 export type { App, Caller };
 
+/** Who calls until something else says so: no scope, so nothing is open. */
+const nobody: Caller = { id: "", scopes: [] };
+
 /**
  * What the systems need of the app that they stand in: a request id, a connection to the database that the bindings
  * UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN name, and who calls, with which scopes.
@@ -35,9 +38,9 @@ export type { App, Caller };
 export function onehop<E extends Env>(callerOf?: (c: Context<E>) => Caller | undefined | Promise<Caller | undefined>): MiddlewareHandler<E> {
   const named = requestId();
   const identify = createMiddleware<App>(async function identify(c, next) {
-    const caller = await callerOf?.(c as never);
-    if (callerOf && !caller) return problem(c, "unauthorized");
-    if (caller) c.set("caller", caller);
+    const caller = callerOf ? await callerOf(c as never) : nobody;
+    if (!caller) return problem(c, "unauthorized");
+    c.set("caller", caller);
     return next();
   });
   return every((c, next) => (c.get("requestId") ? next() : named(c, next)), redis(), configured(), identify) as MiddlewareHandler<E>;

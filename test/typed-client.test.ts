@@ -201,8 +201,10 @@ describe("time", () => {
       let tried = 0;
       const client = createClient(world.url, { fetch: (_, init) => send(init, ++tried), tries: 9 });
       const stop = new AbortController();
+      const startedAt = Date.now();
       setTimeout(() => stop.abort(new Error("stopped")), 30);
       await expect(client.v1.config[":name"].$get({ param: { name: "a" } }, { init: { signal: stop.signal } })).rejects.toThrow("stopped");
+      expect(Date.now() - startedAt).toBeLessThan(4000);
       expect(tried).toBe(1);
     }
   });
