@@ -84,13 +84,13 @@ function redis(app: Hono<App>) {
     const given = dispatched.get(c.req.raw);
     const connection = given ?? open(c);
     c.set("redis", connection);
-    if (syncTokenOf(c) === null) return problem(c, "malformed_header", { detail: "X-Sync-Token is malformed." });
     if (!given)
       c.set("dispatch", async (request, redis) => {
         dispatched.set(request, redis);
         return app.fetch(request, c.env, c.executionCtx);
       });
-    await next();
+    if (syncTokenOf(c) === null) c.res = problem(c, "malformed_header", { detail: "X-Sync-Token is malformed." });
+    else await next();
     const { hops, waitedMs, replayed } = connection.meter;
     c.header("Server-Timing", `redis;dur=${waitedMs};desc="${hops}"`);
     const syncToken = connection.syncToken();
