@@ -52,11 +52,32 @@ const impossible: ((text: string) => string)[] = [
   () => '{"error":17}',
   () => '[{"error":"ERR something"}]',
   () => '[{"result":true}]',
-  () => '[null,null]',
+  () => "[null,null]",
   () => "\u0000\u0001\u0002",
   (text) => `\ufeff${text.slice(3)}`,
 ];
-const values: Json[] = [null, "", "ok", "OK", "fresh", "0", "-1", "nan", "9e99", 0, -1, 2 ** 53, 1.5, true, [], {}, [[]], "x".repeat(70_000), "\ud83d\ude00", "__proto__"];
+const values: Json[] = [
+  null,
+  "",
+  "ok",
+  "OK",
+  "fresh",
+  "0",
+  "-1",
+  "nan",
+  "9e99",
+  0,
+  -1,
+  2 ** 53,
+  1.5,
+  true,
+  [],
+  {},
+  [[]],
+  "x".repeat(70_000),
+  "\ud83d\ude00",
+  "__proto__",
+];
 /** Answers of a form that may be one, with another content. */
 const plausible: ((answer: Json) => Json)[] = [
   (answer) => change(answer, () => draw(values)),
@@ -117,7 +138,8 @@ afterAll(async () => {
 
 /** 200 that stand for themselves: a batch says how each part went, config its last known value. */
 const isHonest = (name: string, headers: Headers, text: string) =>
-  headers.get("X-Stale") === "true" || (name === "POST /v1/batch" && JSON.parse(text).responses.every(({ status }: { status: number }) => status >= 500));
+  headers.get("X-Stale") === "true" ||
+  (name === "POST /v1/batch" && JSON.parse(text).responses.every(({ status }: { status: number }) => status >= 500));
 
 describe(`${perRoute} spoilt answers on each route`, () => {
   for (const path of [...new Set(operations.map(({ path }) => path))])

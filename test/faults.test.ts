@@ -50,10 +50,7 @@ test("every operation of the API document has a sample that succeeds", () => {
 
 /** Faults that the answer has to wait for. */
 const slow: Partial<Record<FaultKind, Fault[]>> = {
-  hang: [
-    { kind: "hang", times: 1, runs: true },
-    { kind: "hang" },
-  ],
+  hang: [{ kind: "hang", times: 1, runs: true }, { kind: "hang" }],
   drip: [{ kind: "drip", ms: 40 }],
   delay: [{ kind: "delay", ms: budgetMs + 20 }],
 };
@@ -61,7 +58,10 @@ const oneHop = (kind: FaultKind): Fault[] => slow[kind] ?? [{ kind }, { kind, ti
 /** Kinds that stand before the database or behind it. Upstash refuses a token or a quota before it runs anything. */
 const inPlace = new Set<FaultKind>(["html-502", "redirect-302"]);
 /** The same faults for the second hop of a request that makes two. */
-const faultsFor = (kind: FaultKind, hops: number): Fault[] => [...oneHop(kind), ...(hops > 1 ? oneHop(kind).map((fault) => ({ ...fault, skip: 1 })) : [])];
+const faultsFor = (kind: FaultKind, hops: number): Fault[] => [
+  ...oneHop(kind),
+  ...(hops > 1 ? oneHop(kind).map((fault) => ({ ...fault, skip: 1 })) : []),
+];
 
 /** Words that only Upstash, Redis or our own plumbing would say. */
 const upstreamText = /WRONGPASS|NOSCRIPT|WRONGTYPE|ERR |EVALSHA|Bad Gateway|doctype|Upstash|127\.0\.0\.1|hop:/i;
@@ -77,10 +77,12 @@ async function judge(operation: Operation, sample: Sample, fault: Fault, answer:
   if (upstreamText.test(answer.text)) wrong.push(`upstream text: ${answer.text}`);
   const isUnsure = answer.status === 503 || answer.status === 504;
   const applied = isUnsure ? (JSON.parse(answer.text).applied as string) : undefined;
-  if (isUnsure && (!/^(no|unknown)$/.test(applied ?? "") || !answer.headers.has("Retry-After"))) wrong.push(`${answer.status} without applied or Retry-After`);
+  if (isUnsure && (!/^(no|unknown)$/.test(applied ?? "") || !answer.headers.has("Retry-After")))
+    wrong.push(`${answer.status} without applied or Retry-After`);
   if (answer.headers.has("Set-Cookie") && !isOk(answer.status)) wrong.push("a cookie on a failure");
   if (!isUnsure && answer.status !== status) wrong.push(`${answer.status} instead of ${status}: ${answer.text}`);
-  if (answer.status === status && operation.name !== "POST /v1/batch" && settle(answer.text) !== body) wrong.push(`a wrong ${status}: ${answer.text}`);
+  if (answer.status === status && operation.name !== "POST /v1/batch" && settle(answer.text) !== body)
+    wrong.push(`a wrong ${status}: ${answer.text}`);
   const outcome = applied ? `${answer.status} ${applied}` : String(answer.status);
   tally[fault.kind] ??= {};
   tally[fault.kind]![outcome] = (tally[fault.kind]![outcome] ?? 0) + 1;
@@ -121,8 +123,13 @@ describe("a fault on the way to Redis never makes a wrong answer or a half-made 
 
   test("and each kind was met as it should be", () => {
     console.table(tally);
-    for (const kind of ["script-flush", "duplicate"]) expect(Object.keys(tally[kind]!).every((outcome) => isOk(Number(outcome))), kind).toBe(true);
-    for (const kind of ["lose-answer", "truncate", "empty-200", "html-200", "wrong-shape"]) expect(tally[kind]!["503 unknown"], kind).toBeGreaterThan(10);
+    for (const kind of ["script-flush", "duplicate"])
+      expect(
+        Object.keys(tally[kind]!).every((outcome) => isOk(Number(outcome))),
+        kind,
+      ).toBe(true);
+    for (const kind of ["lose-answer", "truncate", "empty-200", "html-200", "wrong-shape"])
+      expect(tally[kind]!["503 unknown"], kind).toBeGreaterThan(10);
     expect(tally.hang!["504 unknown"]).toBeGreaterThan(10);
     for (const kind of ["quota-429", "wrong-token-401"]) expect(tally[kind]!["503 no"], kind).toBeGreaterThan(10);
   });

@@ -63,5 +63,7 @@ export function undeclared(operation: Operation, { status, headers, text }: { st
     return `${status} is not JSON`;
   }
   const validate = validatorOf(operation, status, type);
-  return validate(body) ? undefined : `${status} does not match its schema: ${ajv.errorsText(validate.errors).slice(0, 200)} in ${text.slice(0, 200)}`;
+  return validate(body)
+    ? undefined
+    : `${status} does not match its schema: ${ajv.errorsText(validate.errors).slice(0, 200)} in ${text.slice(0, 200)}`;
 }
