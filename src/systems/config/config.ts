@@ -11,7 +11,7 @@
  */
 import type { Redis } from "../../redis/client.ts";
 import { flatten, type Json, readFields, scalar, type Texts, writeFields } from "../../redis/codec.ts";
-import { malformed } from "../../redis/error.ts";
+import { malformed, numberIn } from "../../redis/error.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, type Reply, refusedBy } from "../../redis/operation.ts";
 import { pairs, readFieldsOf, readHash } from "../../redis/read.ts";
@@ -141,7 +141,7 @@ export async function history(redis: Redis, name: string, limit: number, writes:
   readOn(redis, name);
   const [word, newest, ...entries] = await historyScript(redis, keysOf(name), { limit: String(limit), writes: writes ? "1" : "" });
   if (word !== "ok") throw malformed(false);
-  return entries.map((entry, i) => versionOf(Number(newest) - i, entry));
+  return entries.map((entry, i) => versionOf(numberIn(newest, false) - i, entry));
 }
 
 /** Run a writing script and tell this isolate's memory what it left. */
