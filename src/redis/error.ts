@@ -42,6 +42,12 @@ export class Refused extends Error {
 /** An answer that is not what the command promises: never a half-filled 200. */
 export const malformed = (writes: boolean): StoreError => new StoreError("store_malformed", writes ? "unknown" : "no");
 
+/** A number in a script's reply. */
+export function numberIn(text: string | undefined, writes = true): number {
+  if (!/^-?\d+(\.\d+)?$/.test(text ?? "")) throw malformed(writes);
+  return Number(text);
+}
+
 // The first words of Redis's and Upstash's errors, and what each says about us. All but the last kind are
 // answered before a command runs.
 const errorWords: readonly [RegExp, StoreErrorCode, Applied?][] = [

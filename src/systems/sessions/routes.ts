@@ -184,7 +184,10 @@ export const routes = new Hono<App>()
       scope: "sessions",
       write: true,
       param: one,
-      body: customFields,
+      body: v.pipe(
+        customFields,
+        v.check((body) => Object.values(body).filter((value) => value !== null).length <= mostCustom, `up to ${mostCustom} fields`),
+      ),
       mergePatch: true,
       answers: { 200: session },
       problems: ["session_not_found", "too_many_fields"],
