@@ -71,6 +71,9 @@ export function problem(c: Context<App>, code: string, data: ProblemData = {}, h
   return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...headers }) as Response as Refusal;
 }
 
+/** The one answer to every credential that does not open a call, whatever it lacks. */
+export const unauthorized = (c: Context<App>, scheme = "Bearer"): Refusal => problem(c, "unauthorized", {}, { "WWW-Authenticate": scheme });
+
 /**
  * Define a system's problems and get the function that turns its refused outcomes into responses: an outcome that
  * has no definition does not compile.
@@ -81,7 +84,7 @@ export function problem(c: Context<App>, code: string, data: ProblemData = {}, h
 export function refusals<const D extends Definitions>(definitions: D) {
   Object.assign(problems, definitions);
   return function refuse(c: Context<App>, { outcome, ...data }: { outcome: Extract<keyof D, string> | SharedProblem } & ProblemData): Refusal {
-    if (outcome === "unauthorized") return problem(c, outcome, data, { "WWW-Authenticate": "Bearer" });
+    if (outcome === "unauthorized") return unauthorized(c);
     if (outcome !== "precondition_failed") return problem(c, outcome, data);
     const { etag, ...rest } = data;
     return problem(c, outcome, rest, etag ? { ETag: `"${String(etag)}"` } : {});

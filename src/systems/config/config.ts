@@ -11,7 +11,7 @@
  */
 import type { Redis } from "../../redis/client.ts";
 import { flatten, type Json, readFields, scalar, type Texts, writeFields } from "../../redis/codec.ts";
-import { malformed, numberIn } from "../../redis/error.ts";
+import { malformed } from "../../redis/error.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, type Reply, refusedBy } from "../../redis/operation.ts";
 import { pairs, readFieldsOf, readHash } from "../../redis/read.ts";

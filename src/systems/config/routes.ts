@@ -8,6 +8,7 @@ import { entity } from "../../http/respond.ts";
 import { id } from "../../http/schema.ts";
 import type { Json } from "../../redis/codec.ts";
 import * as config from "./config.ts";
+import { field, settings } from "./schemas.ts";
 
 const refuse = refusals({
   config_not_found: [404, "No config has this name."],
@@ -16,17 +17,11 @@ const refuse = refusals({
   config_too_large: [409, `With this change the config would be larger than ${config.mostBytes / 1024} KiB.`],
 });
 
-const field = v.pipe(v.string(), v.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,127}$/, "a letter, then up to 127 of A-Z a-z 0-9 _ . -"));
 const fields = v.pipe(
   v.string(),
   v.transform((list) => [...new Set(list.split(","))]),
   v.array(field),
   v.maxLength(100, "up to 100 fields"),
-);
-const settings = v.pipe(
-  v.unknown() as v.GenericSchema<Record<string, unknown>>,
-  v.check((body) => !Array.isArray(body), "an object of fields"),
-  v.record(field, v.unknown() as v.GenericSchema<Json>),
 );
 const whole = v.pipe(
   settings,
