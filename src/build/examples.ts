@@ -176,7 +176,7 @@ const js = (value: unknown, indent = "") =>
 export function fetchOf(example: Example): string {
   const { method, headers, body } = example;
   const all = [
-    "Authorization: `Bearer ${apiKey}`",
+    "Authorization: `Bearer \u0024{apiKey}`",
     ...Object.entries(headers).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`),
   ];
   if (body !== undefined) all.push('"Content-Type": "application/json"');

@@ -117,7 +117,7 @@ function App() {
         </div>
       </header>
       <main id="main" tabIndex={-1}>
-        <Current key={name} route={route.slice(1)} />
+        <Current key={route.join("/")} route={route.slice(1)} />
       </main>
     </div>
   );

@@ -161,7 +161,13 @@ function Editor({ path, answer, reload, onSaved }: EditorProps) {
     body[field] = row.gone ? null : after;
   }
   const headers = { "If-Match": base.etag, ...(who && { "X-Actor": who }), ...(why && { "X-Reason": why }) };
-  const request: Request | null = !broken && Object.keys(body).length ? { method: "PATCH", path, headers, body } : null;
+  // A merge patch cannot say a null, nor that a member of an object goes: then the whole config is replaced.
+  const mergeable = Object.values(changes).every(
+    ([, after]) => after === undefined || (after !== null && (typeof after !== "object" || Array.isArray(after))),
+  );
+  const mine = Object.fromEntries(Object.entries(rows).flatMap(([field, row]) => (row.gone ? [] : [[field, valueIn(row)]])));
+  const change = mergeable ? { method: "PATCH", path, headers, body } : { method: "PUT", path, headers, body: mine };
+  const request: Request | null = !broken && Object.keys(body).length ? change : null;
 
   function onRefused({ status }: Answer): boolean {
     if (status !== 412) return false;
@@ -170,7 +176,6 @@ function Editor({ path, answer, reload, onSaved }: EditorProps) {
     );
     return true;
   }
-  const mine = Object.fromEntries(Object.entries(rows).flatMap(([field, row]) => (row.gone ? [] : [[field, valueIn(row)]])));
   const isName = /^[A-Za-z][A-Za-z0-9_.-]{0,127}$/.test(added) && !Object.hasOwn(rows, added);
 
   return (
@@ -247,8 +252,9 @@ function Editor({ path, answer, reload, onSaved }: EditorProps) {
             type="button"
             onClick={() => {
               setBase(theirs);
-              // Fields that only they added stay theirs.
-              setRows((all) => ({ ...Object.fromEntries(Object.entries(theirs.values).map(([field, value]) => [field, rowOf(value)])), ...all }));
+              // What was not changed here becomes theirs.
+              const kept = Object.entries(rows).filter(([field]) => field in changes);
+              setRows(Object.fromEntries([...Object.entries(theirs.values).map(([field, value]) => [field, rowOf(value)] as const), ...kept]));
               setTheirs(null);
             }}
           >

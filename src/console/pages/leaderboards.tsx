@@ -25,7 +25,7 @@ export function Leaderboards({ route }: PageProps) {
 
 function Entries({ board, entries, current }: { board: string; entries: Entry[]; current?: string }) {
   return (
-    <Table caption={`Board ${board}`} head={["Rank", "Player", "Score", "Level", "Wins", "Losses"]}>
+    <Table caption={`Players of ${board}`} head={["Rank", "Player", "Score", "Level", "Wins", "Losses"]}>
       {entries.map((entry) => (
         <tr key={entry.id} class={entry.id === current ? "current" : undefined} aria-current={entry.id === current ? "true" : undefined}>
           <td class="number">{entry.rank}</td>

@@ -52,7 +52,7 @@ function Meter({ path, use, reload }: { path: string; use: Use; reload: () => vo
   const share = use.used / most;
   return (
     <Card title={use.endpoint}>
-      <div class="row">
+      <div class="row middle">
         <meter
           aria-label={`Uses of ${use.endpoint}`}
           min={0}

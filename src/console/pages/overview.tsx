@@ -85,7 +85,7 @@ function Session() {
   );
 }
 
-const [width, height, left, bottom, slots] = [720, 200, 44, 26, 60];
+const [width, height, left, bottom, slots] = [720, 200, 64, 26, 60];
 
 /** A bar a call: as high as it took, as dark as it had hops; red when it was refused. */
 function Plot() {

@@ -89,6 +89,11 @@ function Editor({ id, answer, reload, onSaved }: EditorProps) {
           <button
             type="button"
             onClick={() => {
+              // What was not changed here becomes theirs.
+              setTexts((all) => ({
+                ...all,
+                ...Object.fromEntries(names.filter((name) => !(name in changes)).map((name) => [name, show(theirs.fields[name])])),
+              }));
               setBase(theirs);
               setTheirs(null);
             }}
