@@ -120,7 +120,7 @@ describe.skipIf(!hasChromium)("in Chromium", async () => {
         const found: any = await page.evaluate(`axe.run({ resultTypes: ["violations"] })`);
         for (const { id, nodes } of found.violations) violations.push(`${where}: ${id} ${nodes[0].html.slice(0, 120)}`);
       }
-      for (const path of ["/", "/problems", "/console"]) {
+      for (const path of ["/", "/docs", "/problems", "/console"]) {
         await page.goto(url + path);
         await page.locator("h1").waitFor();
         await check(path);
@@ -251,6 +251,13 @@ describe.skipIf(!hasChromium)("in Chromium", async () => {
     await says(page, "Saved as a new version.");
     expect((await call("GET /v1/config/desk?fresh=true")).body).toEqual({ theme: "light", size: 4, on: false, limit: { a: null } });
     await says(page, "a test");
+    await settled(page);
+
+    // A member of an object goes, which a merge patch would keep.
+    await page.getByLabel("Value of limit").fill('{"b":1}');
+    await page.getByRole("button", { name: "Save" }).click();
+    await expect.poll(async () => (await call("GET /v1/config/desk?fresh=true")).body.limit).toEqual({ b: 1 });
+    await settled(page);
 
     await page.getByLabel("Value of theme").fill("mine");
     await call("PATCH /v1/config/desk", { json: { theme: "theirs", size: 9 } });

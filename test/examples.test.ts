@@ -76,5 +76,6 @@ test("the page has every call once, with its three examples, and loads nothing f
   expect(page.headers.get("Content-Security-Policy")).toContain("script-src 'self'");
   for (const { operation } of calls) expect(page.text.split(`id="${operation.operationId}"`), operation.operationId).toHaveLength(2);
   expect(page.text.match(/aria-label="(curl|Typed client|fetch)"/g)).toHaveLength(calls.length * 3);
+  expect(page.text.match(/<code>HINCRBY/g)?.length).toBeGreaterThan(5);
   expect(page.text).not.toMatch(/<script|style=|https?:\/\/(?!example\.com)|\son\w+="/);
 });

@@ -27,7 +27,7 @@ const documents: Record<string, string> = {
   "problems.json": JSON.stringify({ problems: list }),
   "problems.html": problemsPage(list),
   "onehop.html": landingPage(description, version),
-  "docs.html": docsPage(document),
+  "docs.html": docsPage(document, readFileSync(join(root, "README.md"), "utf8")),
   "console/pages.css": readFileSync(join(import.meta.dirname, "pages.css"), "utf8"),
 };
 mkdirSync(join(folder, "console"), { recursive: true });

@@ -39,7 +39,27 @@ export const landingPage = (description: string, version: string) =>
 </ul><p class="soft">Version ${escapeHtml(version)}. New here? In development <code>npm run demo</code> fills a small shop, and the API key is <code>dev-key</code>.</p></main>`,
   );
 
-export function docsPage(document: Document): string {
+/** The README's table of the seed's commands, with the calls of each. */
+export const seedTable = (readme: string): string[][] =>
+  readme
+    .slice(readme.indexOf("| the seed |"))
+    .split("\n\n")[0]!
+    .split("\n")
+    .filter((line, i) => i !== 1 && line.startsWith("|"))
+    .map((line) =>
+      line
+        .slice(1, -1)
+        .split("|")
+        .map((cell) => cell.trim()),
+    );
+
+function seedHtml([head, ...rows]: string[][]): string {
+  const cells = (row: string[]) => row.map((cell) => `<td>${prose(cell)}</td>`).join("");
+  const names = head!.map((name) => `<th scope="col">${escapeHtml(name)}</th>`).join("");
+  return `<div class="scroll" tabindex="0" role="region" aria-label="The seed's commands"><table><thead><tr>${names}</tr></thead><tbody>${rows.map((row) => `<tr>${cells(row)}</tr>`).join("")}</tbody></table></div>`;
+}
+
+export function docsPage(document: Document, readme: string): string {
   const calls = Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation: operation as Operation })),
   );
@@ -51,7 +71,7 @@ export function docsPage(document: Document): string {
   const sections = groups.map(([tag, list]) => `<section><h2 id="${tag}">${tag}</h2>${list.map(callHtml).join("\n")}</section>`);
   return page(
     "onehop: API reference",
-    `<div class="reference"><nav aria-label="Calls"><p><a href="/">onehop</a></p>${contents.join("")}</nav>
+    `<div class="reference"><nav aria-label="Calls"><p><a href="/">onehop</a></p><ul><li><a href="#every-call">Every call</a></li><li><a href="#redis-commands">Redis commands as calls</a></li><li><a href="/problems">Problems</a></li></ul>${contents.join("")}</nav>
 <main><h1>API reference</h1><p>${prose(document.info.description)} Version ${escapeHtml(document.info.version)};
 for machines: <a href="/openapi.json">/openapi.json</a>.</p>
 <h2 id="every-call">Every call</h2>
@@ -62,6 +82,7 @@ for machines: <a href="/openapi.json">/openapi.json</a>.</p>
 <li><code>Server-Timing</code> says how many hops to Redis a call took.</li></ul>
 <p>The examples take <code>ONEHOP_URL</code> and <code>API_KEY</code> from the environment, in JavaScript <code>url</code> and <code>apiKey</code>.
 The typed client is made once, with <code>const { v1 } = createClient(url, { token: apiKey })</code>. Ids in capitals come from an earlier answer.</p>
+<h2 id="redis-commands">Redis commands as calls</h2>${seedHtml(seedTable(readme))}
 ${sections.join("\n")}</main></div>`,
   );
 }
