@@ -42,7 +42,7 @@ files["src/systems/leaderboards/standing.lua"] = { ignore = { "211" } }
 files["src/systems/hashes/increment.lua"] = { read_globals = { "decimal", "decimal_text", "add_decimals", "compare_decimals" } }
 files["**/windows.lua"] = { ignore = { "211" } }
 files["src/systems/rate-limits/*.lua"] = {
-  read_globals = { "slots", "whole", "now_ms", "read_record", "write_record", "give_back", "read_window", "keep" },
+  read_globals = { "slots", "day_ms", "whole", "now_ms", "read_record", "write_record", "give_back", "read_window", "keep" },
 }
 files["**/stamps.lua"] = { ignore = { "211" } }
 files["src/systems/cache/*.lua"] = {
