@@ -312,6 +312,24 @@ describe("exactly once", () => {
     expect(await elsewhere.create(connection(), asked, "a new key", op)).toEqual({ outcome: "idempotency_key_reused" });
   });
 
+  test("signing out that found nobody is repeated without an effect too", async () => {
+    const headers = { "Idempotency-Key": fresh("k") };
+    const user = fresh("u");
+    const everywhere = () => call(`DELETE /v1/users/${user}/sessions`, { headers });
+    expect(await everywhere()).toMatchObject({ status: 204 });
+    const { token } = await signIn({ user_id: user });
+    const again = await everywhere();
+    expect(again).toMatchObject({ status: 204, text: "" });
+    expect(again.headers.get("Idempotency-Replayed")).toBe("true");
+    expect(await status(token)).toBe(200);
+
+    const gone = await signIn();
+    await revoke(gone.token);
+    const late = () => call("POST /v1/sessions/revoke", { json: { token: gone.token }, headers: { "Idempotency-Key": gone.id } });
+    expect((await late()).headers.get("Idempotency-Replayed")).toBe(null);
+    expect((await late()).headers.get("Idempotency-Replayed")).toBe("true");
+  });
+
   test("an answer lost after the commit: the same token comes again", async () => {
     const user = fresh("u");
     await signIn({ user_id: user });
