@@ -1,5 +1,10 @@
 /** What end users do with their own session: the credential, the hops, and that nobody reaches anybody else. */
+
+import { Hono } from "hono";
 import { afterEach, describe, expect, test } from "vitest";
+import { definedRoutes } from "../src/build/openapi.ts";
+import type { App } from "../src/http/app-env.ts";
+import { ownCredentials, systems } from "../src/systems/index.ts";
 import { type Call, crowd, fresh, keys, startWorld } from "./world.ts";
 
 const shop = "https://shop.example";
@@ -235,6 +240,21 @@ describe("the credential", () => {
     });
   });
 
+  test("nor would it be if a route were mounted behind the wrong one: each call names its credential", async () => {
+    const behind = new Hono<App>()
+      .use(async (c, next) => {
+        c.set("caller", { id: "x", scopes: ["*"], by: "session" });
+        c.set("requestId", "x");
+        await next();
+      })
+      .route("/", systems);
+    const routes = definedRoutes(behind.routes);
+    expect(routes.length).toBeGreaterThan(50);
+    for (const { method, path } of routes) expect((await behind.request(path.replace(/:\w+(\{.*?\})?/g, "x"), { method })).status, path).toBe(401);
+    for (const { definition, path } of definedRoutes(ownCredentials.routes))
+      expect([definition.by, definition.scope], path).toEqual([path.split("/")[2] === "me" ? "session" : "signature", null]);
+  });
+
   test("a user's session reaches that user only, whatever else the request says", async () => {
     const [a, b] = [await someone(), await someone()];
     const p = await product();
@@ -332,9 +352,10 @@ describe("signing out", () => {
     for (const kind of ["wrong-token-401", "quota-429", "lose-request"])
       for (const line of ["GET /v1/me", "DELETE /v1/me/session", "GET /v1/me/cart"]) {
         await control("POST /faults", { kind });
-        const answer = await withCookie(who, line, { headers: { "Sec-Fetch-Site": "none" } });
+        const answer = await withCookie(who, line, { headers: { "Sec-Fetch-Site": "none", Origin: shop } });
         expect([503, 504], `${kind} ${line} ${answer.text}`).toContain(answer.status);
         expect([answer.headers.get("Set-Cookie"), answer.headers.get("Retry-After")]).toEqual([null, "1"]);
+        expect(answer.headers.get("Access-Control-Allow-Origin")).toBe(shop); // the page can read that it should try again
         await control("DELETE /faults");
       }
     expect(await withCookie(who, "GET /v1/me")).toMatchObject({ status: 200 });
