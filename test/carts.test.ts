@@ -563,29 +563,47 @@ test("every cart route takes one hop but the priced view; commands as Upstash bi
     const [mug, cup] = [await product(100), await product(100)];
     const [{ path }, guest] = [cart(), cart("guest")];
     await fill(guest.key, { [`product:${cup}`]: 1 });
+    // The seed's commands for the same thing; it has no checkout: read the cart, buy each line, clear the cart.
+    const [other, theirs] = [cart().key, `product:${await product(100)}`];
+    const purchase = [
+      ["HGET", theirs, "stock"],
+      ["HINCRBY", theirs, "stock", "-1"],
+    ];
     let order = "";
     const items = [
       { product_id: mug, quantity: 3 },
       { product_id: cup, quantity: 1 },
     ];
-    const lines: [line: string, json: unknown, seed: string][] = [
-      [`POST ${path}/items`, { product_id: mug, quantity: 2 }, "HINCRBY, EXPIRE: 2 in 2"],
-      [`GET ${path}`, undefined, "HGETALL: 1 in 1"],
-      [`GET ${path}?view=priced`, undefined, ""],
-      [`PUT ${path}/items/${mug}`, { quantity: 3 }, "HSET: 1 in 1"],
-      [`DELETE ${path}/items/${cup}`, undefined, "HDEL: 1 in 1"],
-      [`POST ${path}/merge`, { from: { kind: "guest", id: guest.id }, strategy: "sum" }, ""],
-      [`POST ${path}/checkout`, { items }, "HGETALL, 2 × (HGET, HINCRBY), DEL: 6 in 6"],
-      ["GET /v1/orders/{order}", undefined, ""],
-      [`DELETE ${path}`, undefined, "DEL: 1 in 1"],
+    const lines: [line: string, json: unknown, seed: string[][]][] = [
+      [
+        `POST ${path}/items`,
+        { product_id: mug, quantity: 2 },
+        [
+          ["HINCRBY", other, "product:a", "2"],
+          ["EXPIRE", other, "604800"],
+        ],
+      ],
+      [`GET ${path}`, undefined, [["HGETALL", other]]],
+      [`GET ${path}?view=priced`, undefined, []],
+      [`PUT ${path}/items/${mug}`, { quantity: 3 }, [["HSET", other, "product:a", "3"]]],
+      [`DELETE ${path}/items/${cup}`, undefined, [["HDEL", other, "product:b"]]],
+      [`POST ${path}/merge`, { from: { kind: "guest", id: guest.id }, strategy: "sum" }, []],
+      [`POST ${path}/checkout`, { items }, [["HGETALL", other], ...purchase, ...purchase, ["DEL", other]]],
+      ["GET /v1/orders/{order}", undefined, []],
+      [`DELETE ${path}`, undefined, [["DEL", other]]],
     ];
     for (const [line, json, seed] of lines) {
+      if (line === `DELETE ${path}`) await add(path, mug);
       const { answer, requests, commands } = await measure(() => call(line.replace("{order}", order), { json }));
       expect(answer.status, line).toBeLessThan(300);
       expect(answer.hops, line).toBe(requests);
       order = answer.body?.order_id ?? order;
       const name = line.replace(path, "/v1/carts/{kind}/{id}").replace(/items\/.*/, "items/{product}");
-      if (note && !(requests > (table[name]?.hops as number))) table[name] = { hops: requests, billed: commands, seed };
+      const own = await measure(async () => {
+        for (const command of seed) await redis(...command);
+      });
+      if (note && !(requests > (table[name]?.hops as number)))
+        table[name] = { hops: requests, billed: commands, ...(seed.length && { "seed's hops": own.requests, "seed's billed": own.commands }) };
     }
   };
   // The first run loads the scripts. On a shared Redis another test file may flush them meanwhile: the best of the rest counts.

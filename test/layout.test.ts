@@ -33,9 +33,10 @@ describe("import arrows", () => {
     schemas: (to, _, from) => to === "http" || to === "redis" || to === from.replace("schemas", "domain"),
     domain: (to) => to === "redis" || /\/domain$/.test(to),
     local: (to) => to === "local",
+    client: (to, typeOnly) => to === "client" || typeOnly,
   };
 
-  test("redis imports nothing of ours, http only redis, a domain no HTTP, local nothing of the Worker", () => {
+  test("redis imports nothing of ours, http only redis, a domain no HTTP, local nothing of the Worker, the client its types", () => {
     const wrong: string[] = [];
     for (const path of files("src/**/*.ts")) {
       const from = place(path);

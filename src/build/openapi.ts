@@ -143,7 +143,7 @@ const onlyPossible = (properties: Record<string, JsonSchema>) =>
   Object.fromEntries(Object.entries(properties).filter(([, property]) => !("not" in property)));
 
 const jsonSchema = (schema: GenericSchema, typeMode: "input" | "output" = "input"): JsonSchema => {
-  const { $schema: _, ...rest } = toJsonSchema(schema as never, { errorMode: "ignore", typeMode }) as JsonSchema;
+  const { $schema: _, ...rest } = toJsonSchema(schema as never, { errorMode: "ignore", typeMode, target: "draft-2020-12" }) as JsonSchema;
   return rest;
 };
 

@@ -3,8 +3,18 @@ import type { Redis } from "../redis/client.ts";
 import type { Operation } from "../redis/operation.ts";
 import type { Guard } from "../redis/script.ts";
 
-/** Settings that have a default, beside those that wrangler.toml requires. */
-type Settings = { REDIS_TIMEOUT_MS?: string; PUBLIC_ORIGIN?: string; RATE_LIMIT?: string; ALLOWED_ORIGINS?: string; WEBHOOK_SECRETS?: string };
+/** The secrets and assets that wrangler.toml names, and settings that have a default. */
+type Settings = {
+  UPSTASH_REDIS_REST_URL: string;
+  UPSTASH_REDIS_REST_TOKEN: string;
+  API_KEYS: string;
+  ASSETS: { fetch(url: URL): Promise<Response> };
+  REDIS_TIMEOUT_MS?: string;
+  PUBLIC_ORIGIN?: string;
+  RATE_LIMIT?: string;
+  ALLOWED_ORIGINS?: string;
+  WEBHOOK_SECRETS?: string;
+};
 
 export type Caller = {
   /** Whom records of operations are bound to; never shown. */
@@ -18,7 +28,7 @@ export type Caller = {
 export type Credential = "session" | "signature";
 
 export type App = {
-  Bindings: Env & Settings;
+  Bindings: Settings;
   Variables: {
     requestId: string;
     redis: Redis;

@@ -40,7 +40,7 @@ type InputOf<S> = S extends Schema ? v.InferInput<S> : never;
 type OutputOf<S> = S extends Schema ? v.InferOutput<S> : never;
 type Given<E extends Endpoint> = {
   in: (E["param"] extends Schema ? { param: InputOf<E["param"]> } : object) &
-    (E["query"] extends Schema ? { query: InputOf<E["query"]> } : object) &
+    (E["query"] extends Schema ? (object extends InputOf<E["query"]> ? { query?: InputOf<E["query"]> } : { query: InputOf<E["query"]> }) : object) &
     (E["body"] extends Schema ? { json: InputOf<E["body"]> } : object);
   out: (E["param"] extends Schema ? { param: OutputOf<E["param"]> } : object) &
     (E["query"] extends Schema ? { query: OutputOf<E["query"]> } : object) &

@@ -139,7 +139,7 @@ export const routes = new Hono<App>()
       scope: "sessions",
       write: true,
       param: ofUser,
-      query: v.object({ except: v.optional(id) }),
+      query: v.strictObject({ except: v.optional(id) }),
       answers: { 204: null },
     }),
     async (c) => {
@@ -172,7 +172,10 @@ export const routes = new Hono<App>()
       scope: "sessions",
       write: true,
       param: one,
-      body: customFields,
+      body: v.pipe(
+        customFields,
+        v.check((body) => Object.values(body).filter((value) => value !== null).length <= mostCustom, `up to ${mostCustom} fields`),
+      ),
       mergePatch: true,
       answers: { 200: session },
       problems: ["session_not_found", "too_many_fields"],
