@@ -5,11 +5,12 @@ import { afterEach, describe, expect, test } from "vitest";
 import { definedRoutes } from "../src/build/openapi.ts";
 import type { App } from "../src/http/app-env.ts";
 import { ownCredentials, systems } from "../src/systems/index.ts";
+import { session } from "../src/systems/me/middleware.ts";
 import { type Call, crowd, fresh, keys, startWorld } from "./world.ts";
 
 const shop = "https://shop.example";
 const admin = "https://admin.example:8443";
-const { call, redis, hash, measure, control, logs } = await startWorld({
+const { call, redis, hash, measure, control, logs, upstash } = await startWorld({
   bindings: { ALLOWED_ORIGINS: `${shop}, ${admin}`, WEBHOOK_SECRETS: `{"x":{"scheme":"github","secrets":["${"s".repeat(16)}"]}}` },
 });
 afterEach(() => control("DELETE /faults"));
@@ -293,6 +294,35 @@ describe("the credential", () => {
     const put = await as(who, "PUT /v1/me/cart", { json: {} });
     expect([put.status, put.headers.get("Allow")]).toEqual([405, "GET, HEAD, DELETE"]);
     expect(await call("GET /v1/me/nothing", { key: null })).toMatchObject({ status: 401, hops: 0 });
+  });
+});
+
+describe("session(), in front of other routes", () => {
+  const env = { UPSTASH_REDIS_REST_URL: upstash.url, UPSTASH_REDIS_REST_TOKEN: upstash.token, ALLOWED_ORIGINS: shop };
+  const app = new Hono().all("/orders", session(), (c) => c.json({ user: c.var.session.user_id }));
+  const ask = (method: string, headers: Record<string, string>, bindings = env) => app.request("/orders", { method, headers }, bindings);
+
+  test("names the user of a living session, and keeps to the same rules", async () => {
+    const who = await signIn();
+    const cookie = { Cookie: `__Host-session=${who.token}` };
+    for (const [method, headers, status] of [
+      ["GET", { Authorization: `Bearer ${who.token}` }, 200],
+      ["POST", { Authorization: `Bearer ${who.token}` }, 200],
+      ["GET", cookie, 200],
+      ["POST", cookie, 403],
+      ["POST", { ...cookie, Origin: "https://evil.example", "Sec-Fetch-Site": "cross-site" }, 403],
+      ["POST", { ...cookie, Origin: shop, "Sec-Fetch-Site": "cross-site" }, 200],
+      ["GET", { Authorization: `Bearer ${keys.all}` }, 401],
+      ["GET", {}, 401],
+    ] as [string, Record<string, string>, number][]) {
+      const answer = await ask(method, headers);
+      expect(answer.status, JSON.stringify([method, headers])).toBe(status);
+      if (status === 200) expect(await answer.json()).toEqual({ user: who.user });
+    }
+    const down = await ask("GET", cookie, { ...env, UPSTASH_REDIS_REST_URL: "http://127.0.0.1:9" });
+    expect([down.status, down.headers.get("Retry-After"), down.headers.get("Set-Cookie")]).toEqual([503, "1", null]);
+    await call("POST /v1/sessions/revoke", { json: { token: who.token } });
+    expect((await ask("GET", cookie)).status).toBe(401);
   });
 });
 
