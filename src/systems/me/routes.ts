@@ -218,4 +218,4 @@ export const routes = new Hono<App>()
     if (result.outcome !== "ok") return refuse(c, result);
     return signedOut(c);
   })
-  .all("/v1/me/*", (c) => c.notFound());
+  .use("/v1/me/*", async (c) => c.notFound());
