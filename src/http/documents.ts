@@ -1,17 +1,36 @@
-/** The public documents, made from the code by `npm run build` and served from static assets. */
+/** The public documents and the console, made from the code by `npm run build` and served from static assets. */
 import { type Context, Hono } from "hono";
 import type { App } from "./app-env.ts";
 
+/** What our own pages may load, and from where: nothing inline, nothing from elsewhere. */
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
+const types: Record<string, string> = {
+  html: "text/html; charset=utf-8",
+  json: "application/json",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+};
+
 /** Serve an asset under this Worker's own headers. */
-async function asset(c: Context<App>, path: string, type: string): Promise<Response> {
+async function asset(c: Context<App>, path: string): Promise<Response> {
   const found = await c.env.ASSETS.fetch(new URL(path, c.req.url));
   if (!found.ok) return c.notFound();
-  return c.newResponse(found.body as ReadableStream, 200, { "Content-Type": type, "Cache-Control": "public, max-age=300", Vary: "Accept" });
+  const type = path.split(".")[1]!;
+  return c.newResponse(found.body as ReadableStream, 200, {
+    "Content-Type": types[type]!,
+    "Cache-Control": "public, max-age=300",
+    Vary: "Accept",
+    ...(type === "html" && { "Content-Security-Policy": policy }),
+  });
 }
 
-const wantsHtml = (c: Context<App>) => c.req.header("Accept")?.includes("text/html") ?? false;
+const extension = (c: Context<App>) => (c.req.header("Accept")?.includes("text/html") ? "html" : "json");
 
 export const documents = new Hono<App>()
-  .get("/", (c) => asset(c, "/onehop.json", "application/json"))
-  .get("/openapi.json", (c) => asset(c, "/openapi.json", "application/json"))
-  .get("/problems", (c) => (wantsHtml(c) ? asset(c, "/problems.html", "text/html; charset=utf-8") : asset(c, "/problems.json", "application/json")));
+  .get("/", (c) => asset(c, `/onehop.${extension(c)}`))
+  .get("/openapi.json", (c) => asset(c, "/openapi.json"))
+  .get("/problems", (c) => asset(c, `/problems.${extension(c)}`))
+  .get("/docs", (c) => asset(c, "/docs.html"))
+  .get("/console", (c) => asset(c, "/console/index.html"))
+  .get("/console/:file{(app\\.js|style\\.css|pages\\.css)}", (c) => asset(c, `/console/${c.req.param("file")}`));

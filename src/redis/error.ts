@@ -52,7 +52,7 @@ export function numberIn(text: string | undefined, writes = true): number {
 // answered before a command runs.
 const errorWords: readonly [RegExp, StoreErrorCode, Applied?][] = [
   [/^NOSCRIPT/, "no_script", "no"],
-  [/^(ERR Error running script \(.*?\): @\w+:\d+: )?-?WRONGTYPE/, "wrong_type", "no"],
+  [/^(ERR Error running script[^:]*: @\w+:\d+: )?-?WRONGTYPE/, "wrong_type", "no"],
   [/^(ERR )?(unknown (redis )?command|command is not available)/i, "not_supported", "no"],
   [/^(WRONGPASS|NOAUTH|NOPERM|Unauthorized|ERR invalid password)/, "store_misconfigured", "no"],
   [/^(ERR )?max (daily |monthly )?(request|requests|bandwidth|database|concurrent|commands)/i, "store_over_quota", "no"],

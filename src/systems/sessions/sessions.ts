@@ -35,7 +35,7 @@ import validateLua from "./validate.lua";
 
 export { sessionGuard } from "./guard.ts";
 
-const sessionKey = (id: string) => `session:${id}`;
+export const sessionKey = (id: string) => `session:${id}`;
 const indexKey = (userId: string) => `hop:sessions:${userId}`;
 const keysOf = (userId: string, sessionId: string) => ({ session: sessionKey(sessionId), index: indexKey(userId) });
 
@@ -254,7 +254,10 @@ export async function removeAll(redis: Redis, userId: string, except: string | u
 
 const argsOf = ({ userId, sessionId, secretHash }: Token) => ({ user_id: userId, session_id: sessionId, secret_hash: secretHash });
 
-const readAs = (id: string, flat: string[]): Session => {
-  const texts: Texts = pairs(flat) ?? [];
-  return { ...readFields(schema, texts), session_id: id } as Session;
-};
+const readAs = (id: string, flat: string[]): Session => show(id, pairs(flat) ?? []);
+
+/** What the texts of a session show. */
+export function show(id: string, texts: Texts): Session {
+  const { secret_hash: _, ...fields } = readFields(schema, texts);
+  return { ...fields, session_id: id } as Session;
+}
