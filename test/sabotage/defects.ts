@@ -79,8 +79,8 @@ export const defects: Defect[] = [
         by: 'await sessions.validate(c.var.redis, c.req.valid("json").token).catch(() => ({ outcome: "session_not_found" as const }));',
       },
     ],
-    file: "test/faults.test.ts",
-    test: "lose-request",
+    file: "test/sessions.test.ts",
+    test: "while Redis does not answer it is 503, never `no session`, and sign-out does not pretend",
   },
   {
     what: "a touched session loses its TTL to the HSET, or never gets it back",
@@ -92,7 +92,7 @@ export const defects: Defect[] = [
     what: "the public view of a profile is the whole hash",
     edits: [{ file: "src/systems/profiles/routes.ts", text: "const asked = view ?", by: "const asked = view && !view ?" }],
     file: "test/profiles.test.ts",
-    test: "public",
+    test: "the public view never reads the other fields",
   },
   {
     what: "If-Match is not looked at",
@@ -105,8 +105,8 @@ export const defects: Defect[] = [
     edits: [
       { file: "src/redis/script.ts", text: 'error.code !== "no_script") throw error;', by: 'error.code !== "no_script" || true) throw error;' },
     ],
-    file: "test/faults.test.ts",
-    test: "script-flush",
+    file: "test/operation.test.ts",
+    test: "a flushed script cache is invisible, but for one more hop",
   },
   {
     what: "a lost answer is called a failure",
@@ -124,7 +124,7 @@ export const defects: Defect[] = [
     what: "checkout does not look whether every stock covers its line",
     edits: [{ file: "src/systems/carts/checkout.lua", text: "if available < item.quantity then", by: "if available < 0 then" }],
     file: "test/carts.test.ts",
-    test: "checkout",
+    test: "every short line is named; products that are gone are; nothing is taken",
   },
   {
     what: "a number of a reply is taken as it comes: null in a 200",
