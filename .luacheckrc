@@ -3,7 +3,7 @@ std = "lua51"
 max_line_length = 130
 read_globals = {
   "redis", "cjson", "KEYS", "ARGV",
-  "append", "slice", "flatten", "whole", "read_hash", "write_hash", "content_tag", "now", "iso_time",
+  "append", "slice", "flatten", "whole", "read_hash", "write_hash", "judge_merge_patch", "merge_hash", "content_tag", "now", "iso_time",
 }
 files["src/redis/library.lua"] = { ignore = { "211" } }
 files["src/redis/operation.lua"] = { read_globals = { "guard", "prepare", "body" } }
@@ -12,11 +12,12 @@ files["src/redis/ride.lua"] = { read_globals = { "rider", "rest" } }
 files["**/claims.lua"] = { ignore = { "211" } }
 files["**/merge.lua"] = { ignore = { "211" } }
 files["**/versions.lua"] = { ignore = { "211" } }
-files["src/systems/profiles/*.lua"] = { read_globals = { "judge_claims", "take_claims" } }
+files["src/systems/profiles/*.lua"] = { read_globals = { "read_claims", "judge_claims", "take_claims" } }
 files["src/redis/decimal.lua"] = { ignore = { "211" } }
 local product_parts = {
   "decimal", "decimal_text", "compare_decimals", "add_decimals", "subtract_decimals", "multiply_decimal", "round_decimal",
-  "stock_of", "price_of", "judge_product", "find_product", "ended_holds", "forget_ended_holds", "settle_holds",
+  "stock_of", "price_of", "judge_product", "find_product", "read_product",
+  "ended_holds", "forget_ended_holds", "settle_holds",
 }
 files["**/products/*.lua"] = { read_globals = product_parts }
 files["**/products/product.lua"] = { ignore = { "211" } }

@@ -1,17 +1,21 @@
-/** The Worker: what stands around every route, what is public, and the systems behind an API key. */
+/** The Worker: what stands around every route, what is public, and the systems behind their credentials. */
 
 import { createApp } from "./http/app.ts";
 import type { App } from "./http/app-env.ts";
 import { apiKey } from "./http/auth.ts";
 import { documents } from "./http/documents.ts";
 import { configured, health } from "./http/health.ts";
-import { systems } from "./systems/index.ts";
+import { ownCredentials, systems } from "./systems/index.ts";
+import { crossOrigin } from "./systems/me/middleware.ts";
 import { perKey, rateLimit } from "./systems/rate-limits/middleware.ts";
 
 const app = createApp()
   .route("/", documents)
   .route("/", health)
-  .use("/v1/*", configured(), apiKey(), rateLimit(perKey, { rides: true }))
+  .use("/v1/me/*", crossOrigin())
+  .use("/v1/*", configured())
+  .route("/", ownCredentials)
+  .use("/v1/*", apiKey(), rateLimit(perKey, { rides: true }))
   .route("/", systems);
 
 export type AppType = typeof app;

@@ -48,7 +48,7 @@ describe("reads", () => {
     const { answer, requests, byCommand } = await measure(() => batch(reads));
     expect(answer).toMatchObject({ status: 200, hops: 1 });
     expect(requests).toBe(1);
-    expect(byCommand).toEqual({ HGETALL: 25, HMGET: 24, EVALSHA: 1 });
+    expect(byCommand).toMatchObject({ HGETALL: 25, HMGET: 24, EVALSHA: 1 });
     const responses: Told[] = answer.body.responses;
     expect(responses.slice(0, 22).map(({ body }) => body)).toEqual(names.map((_, i) => ({ i })));
     expect(responses.slice(22, 44).map(({ body }) => body)).toEqual(names.map((_, i) => i));
@@ -61,6 +61,26 @@ describe("reads", () => {
       { status: 404, body: { code: "profile_not_found" } },
     ]);
     expect(answer.headers.get("X-Sync-Token")).toBeTruthy();
+  });
+
+  test("reads of every system share the hop, and answer as they do alone", async () => {
+    const { id } = await profile();
+    const name = await config({ a: 1 });
+    const paths = [
+      ...[`/v1/profiles/${id}`, `/v1/config/${name}/a`, `/v1/config/${name}/history`, "/v1/products/none", "/v1/carts/user/none"],
+      ...["/v1/orders/none", "/v1/leaderboards/main/players/none", "/v1/rate-limits/none", "/v1/cache/none/none/field"],
+      ...[`/v1/hashes/user:${id}`, `/v1/hashes/user:${id}?fields=bio,none`, `/v1/hashes/user:${id}/fields/email`, `/v1/hashes/user:${id}/keys`],
+      ...[`/v1/hashes/user:${id}/values`, `/v1/hashes/user:${id}/length`, `/v1/hashes/user:${id}/fields/email/length`, `/v1/hashes/user:${id}/ttl`],
+    ];
+    const alone = await Promise.all(paths.map((path) => call(`GET ${path}`)));
+    const { answer, requests } = await measure(() => batch(paths.map(get)));
+    expect([requests, answer.hops]).toEqual([1, 1]);
+    for (const [i, { status, body }] of (answer.body.responses as Told[]).entries()) {
+      const { request_id: _, ...rest } = body;
+      const { request_id: __, ...expected } = alone[i]!.body;
+      expect([status, rest], paths[i]).toEqual([alone[i]!.status, expected]);
+      expect(status, paths[i]).toBeLessThan(405);
+    }
   });
 
   test("reads that take two hops take them together, too", async () => {
@@ -234,6 +254,8 @@ describe("as if sent alone", () => {
       { method: "HEAD", path: `/v1/profiles/${id}` },
       get(`/v1/profiles/${id}?fields=bio,email`),
       get("/v1/profiles/a%20b"),
+      get("/v1/profiles/%zz"),
+      get("/v1/profiles/%FF"),
       get("/v1/profiles"),
       get("/v1/nothing"),
       get("/v1/"),
@@ -313,6 +335,7 @@ describe("refusing", () => {
       [get("//example.com/v1/profiles/1"), "/path"],
       [get("/v1/../health"), "/path"],
       [get("/v1/%2e%2e/health"), "/path"],
+      [get("//"), "/path"],
       [get("/v1/a b"), "/path"],
       [get("/v1/\u00e4"), "/path"],
       [get("/v1/a\r\nb"), "/path"],

@@ -1,4 +1,6 @@
 /** Without its settings the Worker is closed, never open. */
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { expect, test } from "vitest";
 import { startWorker } from "../src/dev/worker.ts";
 import { keys, sha256 } from "./world.ts";
@@ -17,6 +19,7 @@ const closed: Record<string, Record<string, string>> = {
   "an unknown member": { ...store, API_KEYS: `[{"name":"a","sha256":"${sha256(keys.all)}","scopes":["*"],"scope":"x"}]` },
   "no database": { API_KEYS: good },
   "a database that is no URL": { ...store, API_KEYS: good, UPSTASH_REDIS_REST_URL: "127.0.0.1:8079" },
+  "a database with a host that the client refuses": { ...store, API_KEYS: good, UPSTASH_REDIS_REST_URL: "http://.x" },
   "a database without a token": { ...store, API_KEYS: good, UPSTASH_REDIS_REST_TOKEN: "" },
 };
 
@@ -33,9 +36,8 @@ test.each(Object.entries(closed))("%s closes every /v1 route and /ready with 503
   }
 });
 
-test("a redirect from the database is not followed: the token goes to one host only", async () => {
+test.each(["", "/"])("a redirect from the database at …%s is not followed: the token goes to one host only", async (slash) => {
   let visits = 0;
-  const { createServer } = await import("node:http");
   const elsewhere = createServer((_, response) => {
     visits++;
     response.end('{"result":[]}');
@@ -47,7 +49,7 @@ test("a redirect from the database is not followed: the token goes to one host o
   const worker = await startWorker({
     bindings: {
       API_KEYS: good,
-      UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${(here.address() as { port: number }).port}`,
+      UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${(here.address() as { port: number }).port}${slash}`,
       UPSTASH_REDIS_REST_TOKEN: "test",
     },
   });
@@ -56,3 +58,24 @@ test("a redirect from the database is not followed: the token goes to one host o
   await worker.close();
   for (const server of [here, elsewhere]) server.close();
 });
+
+test.each(['{"result":null}', '{"result":{"a":1}}', '{"result":"x"}', "{}", "[]", "null", "5"])(
+  "an answer of the form %s is malformed, never an absent entity",
+  async (text) => {
+    const server = createServer((_, response) => response.end(text)).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const worker = await startWorker({
+      bindings: {
+        API_KEYS: good,
+        UPSTASH_REDIS_REST_URL: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
+        UPSTASH_REDIS_REST_TOKEN: "test",
+      },
+    });
+    for (const path of ["/v1/profiles/x", "/v1/profiles/x?fields=bio", "/v1/carts/user/x", "/v1/hashes/x", "/ready"]) {
+      const response = await fetch(worker.url + path, { headers: { Authorization: `Bearer ${keys.all}` } });
+      expect([path, response.status]).toEqual([path, 503]);
+    }
+    await worker.close();
+    server.close();
+  },
+);

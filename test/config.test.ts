@@ -21,6 +21,13 @@ const elsewhere = await startWorker({
 });
 afterAll(() => elsewhere.close());
 
+/** And one where a key may call once an hour. */
+const limitedWorker = await startWorker({
+  bindings: { ...bindings, UPSTASH_REDIS_REST_URL: upstash.url, UPSTASH_REDIS_REST_TOKEN: upstash.token, RATE_LIMIT: "1/3600" },
+});
+afterAll(() => limitedWorker.close());
+const limited = (path: string) => fetch(limitedWorker.url + path, { headers: { Authorization: `Bearer ${keys.all}` } });
+
 /** A config as the seed writes it. */
 const app = { name: "MyApp", version: "1.2.3", max_connections: 1000, timeout: 30, debug: false, theme: "dark" };
 async function created(values: Record<string, unknown> = app, name = fresh("c")) {
@@ -580,6 +587,15 @@ describe("at the edge", () => {
     expect(answer.filter(({ status }) => status !== 503 && status !== 404)).toEqual([]);
   });
 
+  test("what waits for a read under way does not share the refusal of another's limit", async () => {
+    const name = fresh("c");
+    await redis("HSET", `config:${name}`, "a", "1");
+    const ask = () => limited(`/v1/config/${name}?fields=a`);
+    expect((await limited("/v1/config/nobody")).status).toBe(404); // the one call that the limit allows
+    const answers = await crowd(10, ask);
+    for (const answer of answers) expect([answer.status, ((await answer.json()) as { code: string }).code]).toEqual([429, "rate_limited"]);
+  });
+
   test("a write is seen at once by the isolate that made it, even when the nearest replica is behind", async () => {
     const { name } = await created({ a: 1 });
     expect((await call(`GET /v1/config/${name}?fresh=true`)).body).toEqual({ a: 1 });
@@ -605,6 +621,29 @@ describe("at the edge", () => {
     });
     const seen = await call(`GET /v1/config/${name}`);
     expect(seen.body).toEqual((await call(`GET /v1/config/${name}?fresh=true`)).body);
+  });
+
+  test("a read that was under way during a write is neither kept nor shared", async () => {
+    const name = fresh("c");
+    await redis("HSET", `config:${name}`, "a", "1");
+    await fault("drip", { ms: 60, times: 1, command: "HGETALL" }); // it has read, and takes 600 ms to say so
+    const slow = call(`GET /v1/config/${name}`);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect((await patch(name, { a: 2 })).body).toEqual({ a: 2 });
+    expect((await call(`GET /v1/config/${name}`)).body).toEqual({ a: 2 });
+    expect((await slow).body).toEqual({ a: 1 });
+    expect((await call(`GET /v1/config/${name}`)).body).toEqual({ a: 2 });
+  });
+
+  test("a replayed answer tells nothing of the present", async () => {
+    const name = fresh("c");
+    const headers = { "Idempotency-Key": fresh("key"), "Content-Type": "application/json", Authorization: `Bearer ${keys.all}` };
+    await call(`PUT /v1/config/${name}`, { json: { a: 1 }, headers });
+    await patch(name, { a: 2 });
+    const replayed = await fetch(`${elsewhere.url}/v1/config/${name}`, { method: "PUT", headers, body: JSON.stringify({ a: 1 }) });
+    expect([replayed.status, replayed.headers.get("Idempotency-Replayed"), await replayed.text()]).toEqual([201, "true", '{"a":1}']);
+    await fault("html-502");
+    expect((await there(`/v1/config/${name}`)).status).toBe(503); // rather than a state that is long gone
   });
 
   test("a refused write shows that what is known here is old: the next read asks", async () => {

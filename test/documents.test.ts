@@ -67,12 +67,12 @@ test("/ says what this is and where to go", async () => {
   expect(body).toMatchObject({ name: "onehop", links: { openapi: "/openapi.json", problems: "/problems" } });
 });
 
-test("the Worker's bundle stays within 60 kB gzip", async () => {
+test("the Worker's bundle stays within its budget of 70 kB gzip", async () => {
   const bytes = readFileSync(join(root, "build/worker.js"));
   const size = gzipSync(bytes, { level: 9 }).length;
   const metafile = await buildWorker();
   const parts = Object.entries(Object.values(metafile.outputs)[0]!.inputs).map(([path, { bytesInOutput }]) => ({ path, bytes: bytesInOutput }));
   const ours = parts.filter(({ path }) => path.startsWith("src/")).reduce((sum, { bytes }) => sum + bytes, 0);
   console.log(`bundle: ${statSync(join(root, "build/worker.js")).size} bytes, ${size} gzipped; ${ours} bytes are our own`);
-  expect(size).toBeLessThan(60_000);
+  expect(size).toBeLessThan(70_000);
 });

@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import { fresh, keys, startWorld } from "./world.ts";
 
@@ -181,6 +182,52 @@ describe("bodies", () => {
     expect(pointers).toEqual(expect.arrayContaining(["/username", "/email", "/avatar"]));
     expect(answer.text).not.toContain("secret-not");
   });
+});
+
+test("a path that ends in a slash is another path, and an empty id none", async () => {
+  for (const path of ["/v1/profiles/", "/v1/hashes/", "/v1/carts/user/", "/v1/users//sessions", "/v1/config/", "/health/"])
+    expect(await call(`GET ${path}`), path).toMatchObject({ status: 404, hops: 0 });
+});
+
+test("a misspelt query of what deletes is refused: it would delete more than was meant", async () => {
+  for (const line of ["DELETE /v1/rate-limits/u?endpont=x", "DELETE /v1/users/u/sessions?excpt=x", "DELETE /v1/hashes/h?field=x"])
+    expect(await call(line), line).toMatchObject({ status: 422, hops: 0 });
+});
+
+test("what is wrong is pointed at, also where a body has two forms", async () => {
+  const json = { endpoint: "e", limit: "5", window_seconds: 60 };
+  expect((await call("POST /v1/rate-limits/u/consume", { json })).body.errors).toMatchObject([{ pointer: "/limit" }]);
+  expect((await call("POST /v1/rate-limits/u/consume", { json: { policies: [json] } })).body.errors).toMatchObject([
+    { pointer: "/policies/0/limit" },
+  ]);
+});
+
+test("a string that does not end is refused at once", async () => {
+  const startedAt = performance.now();
+  const raw = `"${'\\"'.repeat(32_000)}`;
+  expect(await call("POST /v1/profiles", { raw, headers: { "Content-Type": "application/json" } })).toMatchObject({ status: 400, hops: 0 });
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+});
+
+test("a body that breaks off is 400, not 500", async () => {
+  const { port } = new URL(url);
+  const socket = connect(Number(port), "127.0.0.1");
+  socket.write(
+    `POST /v1/profiles HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${keys.all}\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"id":`,
+  );
+  socket.end();
+  let answer = "";
+  for await (const chunk of socket) answer += chunk;
+  expect(answer).not.toMatch(/^HTTP\/1.1 5/);
+});
+
+test("a malformed X-Sync-Token is 400, and documents that depend on Accept say so", async () => {
+  expect(await call("GET /v1/profiles/x", { headers: { "X-Sync-Token": "a b" } })).toMatchObject({
+    status: 400,
+    hops: 0,
+    body: { code: "malformed_header" },
+  });
+  expect((await call("GET /problems")).headers.get("Vary")).toContain("Accept");
 });
 
 describe("hostile input", () => {

@@ -15,8 +15,8 @@ describe("import arrows", () => {
   /** Folder or file of src that a module belongs to. */
   function place(path: string): string {
     const [, system, file] = /^src\/systems\/([\w-]+)\/(.*)$/.exec(path) ?? [];
-    if (file === "problems.ts") return `${system}/problems`;
-    if (system) return `${system}/${/^((.*-)?routes|schemas|address|middleware)\.ts$/.test(file!) ? "routes" : "domain"}`;
+    if (file === "problems.ts" || file === "schemas.ts") return `${system}/${file.slice(0, -3)}`;
+    if (system) return `${system}/${/^((.*-)?routes|address|events|middleware)\.ts$/.test(file!) ? "routes" : "domain"}`;
     return path.replace(/^src\//, "").split("/")[0]!;
   }
   const importsOf = (path: string) =>
@@ -28,17 +28,19 @@ describe("import arrows", () => {
   const allowed: Record<string, (to: string, typeOnly: boolean, from: string) => boolean> = {
     redis: (to) => to === "redis",
     http: (to) => to === "http" || to === "redis",
-    routes: (to, _, from) => to === "http" || to === "redis" || /^[\w-]+\/(domain|problems)$/.test(to) || to === from,
-    problems: (to) => to === "http",
+    routes: (to, _, from) => to === "http" || to === "redis" || /^[\w-]+\/(domain|problems|schemas)$/.test(to) || to === from,
+    problems: (to, _, from) => to === "http" || /\/problems$/.test(to) || to === from.replace("problems", "domain"),
+    schemas: (to, _, from) => to === "http" || to === "redis" || to === from.replace("schemas", "domain"),
     domain: (to) => to === "redis" || /\/domain$/.test(to),
     local: (to) => to === "local",
+    client: (to, typeOnly) => to === "client" || typeOnly,
   };
 
-  test("redis imports nothing of ours, http only redis, a domain no HTTP, local nothing of the Worker", () => {
+  test("redis imports nothing of ours, http only redis, a domain no HTTP, local nothing of the Worker, the client its types", () => {
     const wrong: string[] = [];
     for (const path of files("src/**/*.ts")) {
       const from = place(path);
-      const rule = allowed[/\/(routes|problems|domain)$/.exec(from)?.[1] ?? from];
+      const rule = allowed[/\/(routes|problems|schemas|domain)$/.exec(from)?.[1] ?? from];
       if (!rule) continue;
       for (const { to, typeOnly } of importsOf(path)) if (!rule(place(to), typeOnly, from)) wrong.push(`${path} -> ${to}`);
     }

@@ -116,11 +116,14 @@ test("script-flush: the script is gone once, and EVAL brings it back", async () 
 test("stale: a read answers as before the last write, unless its sync token is newer", async () => {
   await setFault({ kind: "stale" });
   await run("SET", "k", "old");
-  expect(await run("GET", "k")).toEqual({ result: "old" });
+  const before = await world.send("/", ["GET", "k"]);
+  expect(before.json).toEqual({ result: "old" });
   const wrote = await world.send("/", ["SET", "k", "new"]);
   expect(await run("GET", "k")).toEqual({ result: "old" });
   expect((await world.send("/pipeline", [["GET", "k"]])).json).toEqual([{ result: "old" }]);
   const token = wrote.headers.get("upstash-sync-token") ?? "";
+  const older = await world.send("/", ["GET", "k"], { headers: { "upstash-sync-token": before.headers.get("upstash-sync-token") ?? "" } });
+  expect(older.json).toEqual({ result: "old" });
   const fresh = await world.send("/", ["GET", "k"], { headers: { "upstash-sync-token": token } });
   expect(fresh.json).toEqual({ result: "new" });
   expect(await run("EVAL", "return redis.call('GET', KEYS[1])", "1", "k")).toEqual({ result: "new" });

@@ -99,6 +99,25 @@ describe.each(BACKENDS)("over %s", (backing) => {
     expect(process.memoryUsage.rss() - before).toBeLessThan(500 * 1024 * 1024);
   });
 
+  test("large bodies wait their turn when a quarter of a gigabyte is on its way; small requests do not, and a client that goes makes room", async () => {
+    const large = 9 * 1024 * 1024;
+    const head = `PUT /set/large HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKEN}\r\ncontent-length: ${large}\r\nexpect: 100-continue\r\n\r\n`;
+    const stalled = await Promise.all(Array.from({ length: 28 }, () => connected(world.url)));
+    try {
+      await Promise.all(stalled.map((socket) => new Promise((resolve) => socket.once("data", resolve).write(head))));
+      let answered = false;
+      const waiting = world.send("/set/large", "x".repeat(large)).finally(() => {
+        answered = true;
+      });
+      for (let i = 0; i < 20; i++) expect(await run("SET", "small", i)).toEqual({ result: "OK" });
+      expect(answered).toBe(false);
+      for (const socket of stalled) socket.resetAndDestroy();
+      expect((await waiting).json).toEqual({ result: "OK" });
+    } finally {
+      for (const socket of stalled) socket.destroy();
+    }
+  });
+
   test("twenty requests of 9 MB at once are all carried out", async () => {
     const large = "x".repeat(9 * 1024 * 1024);
     const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => world.send(`/set/large${i % 4}`, large)));

@@ -15,6 +15,10 @@ describe.each(BACKENDS)("over %s", (backing) => {
   afterAll(() => world.close());
   beforeEach(() => run("FLUSHALL"));
 
+  test("it listens on this machine only unless told otherwise", () => {
+    expect(new URL(world.url).hostname).toBe("127.0.0.1");
+  });
+
   test("one command is one result, and nothing else", async () => {
     const { status, text } = await send("/", ["HSET", "h", "name", "Alice"]);
     expect([status, text]).toEqual([200, '{"result":1}']);
@@ -224,6 +228,30 @@ describe.each(BACKENDS)("over %s", (backing) => {
     expect([status, json]).toEqual([413, { error: "ERR max request size exceeded" }]);
     expect((await send("/set/large", large)).json).toEqual({ result: "OK" });
     expect(await run("STRLEN", "large")).toEqual({ result: large.length });
+  });
+
+  test("numbers and positions at their limits are judged as Redis does", async () => {
+    await run("SET", "one", "a");
+    await run("SET", "three", "abc");
+    const cases: [string[], unknown][] = [
+      [["GETRANGE", "three", "-2", "-1"], { result: "bc" }],
+      [["GETRANGE", "three", "0", "-9"], { result: "a" }],
+      [["GETRANGE", "one", "-2", "-3"], { result: "" }],
+      [["GETRANGE", "one", "-3", "-2"], { result: "a" }],
+      [["GETRANGE", "three", "1", "9223372036854775807"], { result: "bc" }],
+      [["EXPIRE", "one", "9223372036854775807"], { error: "ERR invalid expire time in 'expire' command" }],
+      [["SETEX", "one", "9223372036854775807", "x"], { error: "ERR invalid expire time in 'setex' command" }],
+      [["EXPIRE", "one", "1.5"], { error: "ERR value is not an integer or out of range" }],
+      [["INCRBY", "n", "9223372036854775808"], { error: "ERR value is not an integer or out of range" }],
+      [["INCRBY", "n", "007"], { error: "ERR value is not an integer or out of range" }],
+      [["LRANGE", "none", "0", "-9223372036854775808"], { result: [] }],
+      [["SETRANGE", "one", "600000000", "x"], { error: "ERR string exceeds maximum allowed size (proto-max-bulk-len)" }],
+      [["ZADD", "z", "", "m"], { error: "ERR value is not a valid float" }],
+      [["ZADD", "z", "nan", "m"], { error: "ERR value is not a valid float" }],
+      [["HINCRBY", "h", "f", "9223372036854775807"], expect.objectContaining({ result: expect.any(Number) })],
+      [["HINCRBY", "h", "f", "1"], { error: "ERR increment or decrement would overflow" }],
+    ];
+    for (const [command, answer] of cases) expect([command, await run(...command)]).toEqual([command, answer]);
   });
 
   test("MEMORY USAGE, ECHO and TIME answer", async () => {

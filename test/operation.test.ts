@@ -133,6 +133,19 @@ describe("when an answer is lost", () => {
     expect(await call(`PATCH /v1/profiles/${who.id}`, { json: { bio: "once" }, headers })).toMatchObject({ status: 200, body: { bio: "once" } });
   });
 
+  test("and the second attempt is refused, the first one may still have been applied", async () => {
+    for (const kind of ["quota-429", "wrong-token-401"]) {
+      const who = await created();
+      await control("POST /faults", [
+        { kind: "lose-answer", times: 1, command: "EVALSHA" },
+        { kind, times: 1, command: "EVALSHA" },
+      ]);
+      expect(await call(`PATCH /v1/profiles/${who.id}`, { json: { bio: "x" } })).toMatchObject({ status: 503, body: { applied: "unknown" } });
+      expect((await hash(`user:${who.id}`)).bio).toBe("x");
+      await control("DELETE /faults");
+    }
+  });
+
   test("by a hang, the answer is 504 within two budgets and a bit", { retry: 2 }, async () => {
     const who = await created(hasty);
     await hasty.control("POST /faults", { kind: "hang" });

@@ -428,27 +428,36 @@ test("every product route takes one hop; commands as Upstash bills them, beside 
   const table: Record<string, Record<string, unknown>> = {};
   const run = async (note: boolean) => {
     const id = fresh();
+    const other = `product:${fresh()}`; // for the seed's commands
     let hold = "";
-    const lines: [line: string, json: unknown, headers: Record<string, string>, seed: string][] = [
-      ["POST /v1/products", { ...mug, id, stock: 50 }, {}, "HSET: 1 in 1"],
-      [`GET /v1/products/${id}`, undefined, {}, "HGETALL: 1 in 1"],
-      [`GET /v1/products/${id}?fields=name`, undefined, {}, "HGET: 1 in 1"],
-      [`HEAD /v1/products/${id}`, undefined, {}, ""],
-      ["POST /v1/products/batch-get", { ids: [id] }, {}, ""],
-      [`PATCH /v1/products/${id}`, { description: "x" }, {}, ""],
-      [`PATCH /v1/products/${id} stock`, { stock: 60 }, { "If-Match": "*" }, ""],
-      [`PUT /v1/products/${id}`, { ...mug, stock: 50 }, {}, ""],
-      [`POST /v1/products/${id}/purchase`, { quantity: 1 }, {}, "HGET, HINCRBY: 2 in 2"],
-      [`POST /v1/products/${id}/restock`, { quantity: 1 }, {}, "HINCRBY: 1 in 1"],
-      [`POST /v1/products/${id}/discount`, { amount: "1" }, {}, "HINCRBYFLOAT: 1 in 1"],
-      [`DELETE /v1/products/${id}/discount`, undefined, {}, ""],
-      [`POST /v1/products/${id}/holds`, { quantity: 2 }, {}, ""],
-      [`GET /v1/products/${id} with a hold`, undefined, {}, ""],
-      [`POST /v1/products/${id}/purchase with a hold`, { quantity: 1 }, {}, ""],
-      [`POST /v1/products/${id}/holds/{hold}/commit`, undefined, {}, ""],
-      [`POST /v1/products/${id}/holds`, { quantity: 2 }, {}, ""],
-      [`DELETE /v1/products/${id}/holds/{hold}`, undefined, {}, ""],
-      [`DELETE /v1/products/${id}`, undefined, {}, ""],
+    const lines: [line: string, json: unknown, headers: Record<string, string>, seed: string[][]][] = [
+      ["POST /v1/products", { ...mug, id, stock: 50 }, {}, [["HSET", other, "name", "Mug", "price", "19.90", "stock", "50"]]],
+      [`GET /v1/products/${id}`, undefined, {}, [["HGETALL", other]]],
+      [`GET /v1/products/${id}?fields=name`, undefined, {}, [["HGET", other, "name"]]],
+      [`HEAD /v1/products/${id}`, undefined, {}, []],
+      ["POST /v1/products/batch-get", { ids: [id] }, {}, []],
+      [`PATCH /v1/products/${id}`, { description: "x" }, {}, []],
+      [`PATCH /v1/products/${id} stock`, { stock: 60 }, { "If-Match": "*" }, []],
+      [`PUT /v1/products/${id}`, { ...mug, stock: 50 }, {}, []],
+      [
+        `POST /v1/products/${id}/purchase`,
+        { quantity: 1 },
+        {},
+        [
+          ["HGET", other, "stock"],
+          ["HINCRBY", other, "stock", "-1"],
+        ],
+      ],
+      [`POST /v1/products/${id}/restock`, { quantity: 1 }, {}, [["HINCRBY", other, "stock", "1"]]],
+      [`POST /v1/products/${id}/discount`, { amount: "1" }, {}, [["HINCRBYFLOAT", other, "price", "-1"]]],
+      [`DELETE /v1/products/${id}/discount`, undefined, {}, []],
+      [`POST /v1/products/${id}/holds`, { quantity: 2 }, {}, []],
+      [`GET /v1/products/${id} with a hold`, undefined, {}, []],
+      [`POST /v1/products/${id}/purchase with a hold`, { quantity: 1 }, {}, []],
+      [`POST /v1/products/${id}/holds/{hold}/commit`, undefined, {}, []],
+      [`POST /v1/products/${id}/holds`, { quantity: 2 }, {}, []],
+      [`DELETE /v1/products/${id}/holds/{hold}`, undefined, {}, []],
+      [`DELETE /v1/products/${id}`, undefined, {}, []],
     ];
     for (const [line, json, headers, seed] of lines) {
       const [method, path] = line.replace("{hold}", hold).split(" ");
@@ -457,7 +466,11 @@ test("every product route takes one hop; commands as Upstash bills them, beside 
       expect(answer.hops, line).toBe(requests);
       hold = answer.body?.hold_id ?? hold;
       const name = line.replace(id, "{id}");
-      if (note && !(requests > (table[name]?.hops as number))) table[name] = { hops: requests, billed: commands, seed };
+      const own = await measure(async () => {
+        for (const command of seed) await redis(...command);
+      });
+      if (note && !(requests > (table[name]?.hops as number)))
+        table[name] = { hops: requests, billed: commands, ...(seed.length && { "seed's hops": own.requests, "seed's billed": own.commands }) };
     }
   };
   // The first run loads the scripts. On a shared Redis another test file may flush them meanwhile: the best of the rest counts.

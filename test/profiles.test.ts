@@ -201,6 +201,44 @@ describe("changing", () => {
     expect(await redis("GET", `hop:email:${sha256(who.email)}`)).toBe(who.id);
   });
 
+  test("twenty renames of one profile at once all come through, one after another", async () => {
+    const who = await created();
+    const wanted = Array.from({ length: 20 }, () => person().username);
+    const answers = await crowd(20, (i) => call(`PATCH /v1/profiles/${who.id}`, { json: { username: wanted[i] } }));
+    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200));
+    const { username } = await hash(`user:${who.id}`);
+    const owners = await Promise.all(wanted.map((name) => redis("GET", `hop:username:${name}`)));
+    expect(wanted.filter((_, i) => owners[i] === who.id)).toEqual([username]);
+  });
+
+  test("a text that starts with a byte order mark comes back, and its ETag matches", async () => {
+    const who = await created({ bio: "\ufeffhello" });
+    const read = await call(`GET /v1/profiles/${who.id}`);
+    expect(read.body.bio).toBe("\ufeffhello");
+    expect(await call(`PATCH /v1/profiles/${who.id}`, { json: { city: "Bern" }, headers: { "If-Match": read.headers.get("ETag")! } })).toMatchObject({
+      status: 200,
+    });
+  });
+
+  test("a profile that another service wrote without an address can be given one", async () => {
+    const { id, username, email } = person();
+    await redis("HSET", `user:${id}`, "username", username);
+    expect(await call(`PATCH /v1/profiles/${id}`, { json: { email } })).toMatchObject({ status: 200, body: { email } });
+    expect(await redis("GET", `hop:email:${sha256(email)}`)).toBe(id);
+  });
+
+  test("a claim whose owner's key holds another type does not block the name", async () => {
+    const { id, ...who } = person();
+    await redis("SET", `hop:username:${who.username}`, "stranger");
+    await redis("SET", "user:stranger", "a string");
+    expect(await call(`PUT /v1/profiles/${id}`, { json: who })).toMatchObject({ status: 201 });
+  });
+
+  test("unusual addresses are addresses", async () => {
+    for (const email of ["o'brien@example.com", "a@xn--d1acpjx3f.com", "a/b@example.com", "a+b@sub.example.co.uk"])
+      expect(await call("POST /v1/profiles", { json: { ...person(), email } }), email).toMatchObject({ status: 201 });
+  });
+
   test("a name in another case stays mine", async () => {
     const who = await created();
     const username = who.username.toUpperCase();

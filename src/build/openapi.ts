@@ -7,8 +7,9 @@ import { type Definitions, problems, titleOf } from "../http/problem.ts";
 type Route = { method: string; path: string; handler: unknown };
 type JsonSchema = Record<string, unknown>;
 
-/** Codes that every call behind a key may answer with. */
-const everyCall = ["malformed_header", "unauthorized", "forbidden", "invalid", "rate_limited", "wrong_type", "not_configured"];
+/** Codes that every call may answer with, and what its credential adds. */
+const everyCall = ["malformed_header", "unauthorized", "invalid", "wrong_type", "not_configured"];
+const everyCredential = { key: ["forbidden", "rate_limited"], session: ["corrupt_record"], signature: [] as string[] };
 const everyHop = ["store_unreachable", "store_misconfigured", "store_over_quota", "store_malformed", "store_refused", "store_timeout"];
 const everyBody = ["malformed_json", "body_too_large", "unsupported_media_type"];
 const everyWrite = ["precondition_failed", "idempotency_key_reused", "body_too_large"];
@@ -21,8 +22,16 @@ export const definedRoutes = (routes: Route[]) =>
   });
 
 /** Codes that a call may answer with. */
-export const codesOf = ({ body, write, problems: own = [] }: Endpoint): string[] => [
-  ...new Set([...own, ...everyCall, ...everyHop, ...(body ? everyBody : []), ...(write ? everyWrite : [])]),
+export const codesOf = ({ body, write, by, problems: own = [] }: Endpoint): string[] => [
+  ...new Set([
+    ...own,
+    ...everyCall,
+    ...everyCredential[by ?? "key"],
+    ...(by === "session" && write ? ["cross_site"] : []),
+    ...everyHop,
+    ...(body ? everyBody : []),
+    ...(write ? everyWrite : []),
+  ]),
 ];
 
 export function openApi(routes: Route[], version: string) {
@@ -44,7 +53,11 @@ export function openApi(routes: Route[], version: string) {
     security: [{ apiKey: [] }],
     paths,
     components: {
-      securitySchemes: { apiKey: { type: "http", scheme: "bearer", description: "An API key with the scope that the call names." } },
+      securitySchemes: {
+        apiKey: { type: "http", scheme: "bearer", description: "An API key with the scope that the call names." },
+        session: { type: "http", scheme: "bearer", description: "The token of an end user's session." },
+        sessionCookie: { type: "apiKey", in: "cookie", name: "__Host-session", description: "The same token; changes need a page of ours." },
+      },
       schemas: { Problem: problemSchema },
       headers,
     },
@@ -54,13 +67,14 @@ export function openApi(routes: Route[], version: string) {
 const tagOf = (path: string) => path.split("/")[2]!;
 
 function operationObject(method: string, path: string, definition: Endpoint) {
-  const { summary, description, scope, write, param, query, body, mergePatch, answers } = definition;
+  const { summary, description, scope, by, write, param, query, body, mergePatch, answers } = definition;
   return {
     operationId: `${method.toLowerCase()}${path
       .slice(3)
       .replace(/[^a-z0-9]+/gi, "_")
       .replace(/_$/, "")}`,
     tags: [tagOf(path)],
+    ...(by && { security: by === "session" ? [{ session: [] }, { sessionCookie: [] }] : [] }),
     summary,
     description: [description, scope && `Scope: \`${scope}\`.`].filter(Boolean).join(" "),
     parameters: [
@@ -129,7 +143,7 @@ const onlyPossible = (properties: Record<string, JsonSchema>) =>
   Object.fromEntries(Object.entries(properties).filter(([, property]) => !("not" in property)));
 
 const jsonSchema = (schema: GenericSchema, typeMode: "input" | "output" = "input"): JsonSchema => {
-  const { $schema: _, ...rest } = toJsonSchema(schema as never, { errorMode: "ignore", typeMode }) as JsonSchema;
+  const { $schema: _, ...rest } = toJsonSchema(schema as never, { errorMode: "ignore", typeMode, target: "draft-2020-12" }) as JsonSchema;
   return rest;
 };
 

@@ -19,7 +19,7 @@ function namesInUse(root: string): Set<string> {
 /** Families of commands that the Worker uses none of; their names are too common to be looked for. */
 const families = new Set(["json", "functions", "search", "vector"]);
 
-/** What the client's own code needs of itself. */
+/** What the client's own code needs of itself, and what ours reads without calling it. */
 const internal = new Set([
   "addTelemetry",
   "client",
@@ -32,6 +32,7 @@ const internal = new Set([
   "length",
   "enableTelemetry",
   "enableAutoPipelining",
+  "readYourWritesSyncToken",
 ]);
 
 /** Cut the members that nobody uses out of the classes `Redis` and `Pipeline`. */
@@ -44,6 +45,7 @@ export function pruneClient(source: string, used: ReadonlySet<string>): string {
     .filter((member) => {
       if (member.type === "StaticBlock" || member.computed || member.key.type !== "Identifier") return false;
       if (families.has(member.key.name)) return true;
+      if (member.type === "MethodDefinition" && member.kind !== "method") return false; // an accessor is not called
       return member.key.name !== "constructor" && !internal.has(member.key.name) && !used.has(member.key.name);
     });
   if (cuts.length === 0) throw new Error("@upstash/redis has another form than prune-client.ts knows");

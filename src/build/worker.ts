@@ -11,7 +11,7 @@ import { stripDocuments } from "./strip-documents.ts";
 
 const root = join(import.meta.dirname, "../..");
 
-const lua: Plugin = {
+export const lua: Plugin = {
   name: "lua",
   setup({ onLoad }) {
     onLoad({ filter: /\.lua$/ }, async ({ path }) => ({ contents: shortenLua(await readFile(path, "utf8")), loader: "text", watchFiles: [path] }));

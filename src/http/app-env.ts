@@ -1,22 +1,40 @@
 /** What every handler finds in its context. */
 import type { Redis } from "../redis/client.ts";
 import type { Operation } from "../redis/operation.ts";
+import type { Guard } from "../redis/script.ts";
 
-/** Settings that have a default, beside those that wrangler.toml requires. */
-type Settings = { REDIS_TIMEOUT_MS?: string; PUBLIC_ORIGIN?: string; RATE_LIMIT?: string };
+/** The secrets and assets that wrangler.toml names, and settings that have a default. */
+type Settings = {
+  UPSTASH_REDIS_REST_URL: string;
+  UPSTASH_REDIS_REST_TOKEN: string;
+  API_KEYS: string;
+  ASSETS: { fetch(url: URL): Promise<Response> };
+  REDIS_TIMEOUT_MS?: string;
+  PUBLIC_ORIGIN?: string;
+  RATE_LIMIT?: string;
+  ALLOWED_ORIGINS?: string;
+  WEBHOOK_SECRETS?: string;
+};
 
 export type Caller = {
   /** Whom records of operations are bound to; never shown. */
   id: string;
   scopes: readonly string[];
+  /** What vouches for the caller, when it is not an API key. Calls are open to one kind of credential only. */
+  by?: Credential | undefined;
 };
 
+/** A session's token on /v1/me, a sender's signature on /v1/webhooks. */
+export type Credential = "session" | "signature";
+
 export type App = {
-  Bindings: Env & Settings;
+  Bindings: Settings;
   Variables: {
     requestId: string;
     redis: Redis;
     caller: Caller;
+    /** Set for a session: the check that goes in front of what the call does. Until it has run, the user is what the token says. */
+    guard: Guard & { userId: string; sessionId: string; callerId: string };
     /** Answer another request as this app does, on this connection. Missing in a request that was made so itself. */
     dispatch?: (request: Request, redis: Redis) => Promise<Response>;
     /** Set by `endpoint` for writes. */

@@ -13,7 +13,8 @@ import { problem } from "./problem.ts";
 
 /** An app with everything that all routes share; add routes to it. */
 export function createApp() {
-  const app = new Hono<App>({ router: new TrieRouter() });
+  const app = new Hono<App>();
+  app.router = new TrieRouter(); // hono/tiny ignores the option, and its own router takes /a/ for /a
   app.use(
     requestId(),
     securityHeaders(),
@@ -24,21 +25,24 @@ export function createApp() {
     }),
   );
   app.notFound((c) => problem(c, "not_found"));
-  app.onError((error, c) => {
-    if (error instanceof Refused) return error.answer;
-    if (!(error instanceof StoreError)) {
-      log(c, "internal", error instanceof Error ? error.name : typeof error);
-      return problem(c, "internal");
-    }
-    if (error.code === "wrong_type" || error.code === "not_supported") return problem(c, error.code);
-    const code = error.code === "no_script" ? "store_refused" : error.code;
-    log(c, code);
-    return problem(c, code, { applied: error.applied }, { "Retry-After": "1" });
-  });
+  app.onError(answerError);
   return app;
 }
 
 type Ctx = Parameters<typeof problem>[0];
+
+/** The answer to whatever a handler threw. */
+export function answerError(error: unknown, c: Ctx): Response {
+  if (error instanceof Refused) return error.answer;
+  if (!(error instanceof StoreError)) {
+    log(c, "internal", error instanceof Error ? error.name : typeof error);
+    return problem(c, "internal");
+  }
+  if (error.code === "wrong_type" || error.code === "not_supported") return problem(c, error.code);
+  const code = error.code === "no_script" ? "store_refused" : error.code;
+  log(c, code);
+  return problem(c, code, { applied: error.applied }, { "Retry-After": "1" });
+}
 
 /** One line for what an operator must know. Never a value: not a path (ids may be addresses), not an error's text. */
 function log(c: Ctx, code: string, kind?: string): void {
@@ -47,7 +51,7 @@ function log(c: Ctx, code: string, kind?: string): void {
 }
 
 /** Take the caller's X-Request-Id when it is one, make one otherwise, and say it on every answer. */
-function requestId() {
+export function requestId() {
   return createMiddleware<App>(async function requestId(c, next) {
     const given = c.req.header("X-Request-Id");
     const id = given && /^[\w-]{1,64}$/.test(given) ? given : crypto.randomUUID();
@@ -78,19 +82,19 @@ function securityHeaders() {
 /** Connections of requests that another request dispatched. */
 const dispatched = new WeakMap<Request, Redis>();
 
-/** Open the database for this request; say on the answer what it cost and which state it saw. */
-function redis(app: Hono<App>) {
+/** Open the database for this request; say on the answer what it cost and which state it saw. `app` serves batches. */
+export function redis(app?: Hono<App>) {
   return createMiddleware<App>(async function redis(c, next) {
     const given = dispatched.get(c.req.raw);
     const connection = given ?? open(c);
     c.set("redis", connection);
-    if (syncTokenOf(c) === null) return problem(c, "malformed_header", { detail: "X-Sync-Token is malformed." });
-    if (!given)
+    if (!given && app)
       c.set("dispatch", async (request, redis) => {
         dispatched.set(request, redis);
         return app.fetch(request, c.env, c.executionCtx);
       });
-    await next();
+    if (syncTokenOf(c) === null) c.res = problem(c, "malformed_header", { detail: "X-Sync-Token is malformed." });
+    else await next();
     const { hops, waitedMs, replayed } = connection.meter;
     c.header("Server-Timing", `redis;dur=${waitedMs};desc="${hops}"`);
     const syncToken = connection.syncToken();

@@ -3,10 +3,11 @@
  * what is missing or malformed closes the API instead of opening it.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import * as v from "valibot";
 import type { App, Caller } from "./app-env.ts";
-import { problem } from "./problem.ts";
+import { problem, unauthorized } from "./problem.ts";
 
 const apiKeys = v.pipe(
   v.array(
@@ -50,6 +51,10 @@ export function findCaller(keys: ApiKey[], key: string): Caller | undefined {
 /** The bearer token of an Authorization header, or undefined (RFC 6750 section 2.1). */
 export const bearerToken = (header: string | undefined): string | undefined => header?.match(/^Bearer +([\x21-\x7e]{1,1024})$/i)?.[1];
 
+/** The answer to every call of /v1 while `API_KEYS` is missing or malformed. */
+export const withoutKeys = (c: Context<App>): Response =>
+  problem(c, "not_configured", { detail: "API_KEYS is missing or malformed; make one with `npm run key`." });
+
 /**
  * Let in who presents a known API key.
  * @example app.use("/v1/*", apiKey())
@@ -57,10 +62,10 @@ export const bearerToken = (header: string | undefined): string | undefined => h
 export function apiKey() {
   return createMiddleware<App>(async function apiKey(c, next) {
     const keys = readApiKeys(c.env.API_KEYS);
-    if (!keys) return problem(c, "not_configured", { detail: "API_KEYS is missing or malformed; make one with `npm run key`." });
+    if (!keys) return withoutKeys(c);
     const token = bearerToken(c.req.header("Authorization"));
     const caller = token && findCaller(keys, token);
-    if (!caller) return problem(c, "unauthorized", {}, { "WWW-Authenticate": "Bearer" });
+    if (!caller) return unauthorized(c);
     c.set("caller", caller);
     return next();
   });

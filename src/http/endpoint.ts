@@ -4,11 +4,11 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import * as v from "valibot";
-import type { App } from "./app-env.ts";
+import type { App, Credential } from "./app-env.ts";
 import { allows } from "./auth.ts";
 import { parseJson } from "./json.ts";
 import { operationOf } from "./operation.ts";
-import { type ProblemData, problem } from "./problem.ts";
+import { type ProblemData, problem, unauthorized } from "./problem.ts";
 
 type Schema = v.GenericSchema;
 type Answers = { [status: number]: Schema | null };
@@ -19,6 +19,8 @@ export type Endpoint = {
   description?: string;
   /** Scope needed: `profiles`, `profiles:read`; null when any known key will do. */
   scope: string | null;
+  /** The credential that opens this call instead of an API key. Keys never do, and it opens no call without this. */
+  by?: Credential;
   /** A write is an operation: it takes Idempotency-Key and preconditions. */
   write?: boolean;
   param?: Schema;
@@ -38,7 +40,7 @@ type InputOf<S> = S extends Schema ? v.InferInput<S> : never;
 type OutputOf<S> = S extends Schema ? v.InferOutput<S> : never;
 type Given<E extends Endpoint> = {
   in: (E["param"] extends Schema ? { param: InputOf<E["param"]> } : object) &
-    (E["query"] extends Schema ? { query: InputOf<E["query"]> } : object) &
+    (E["query"] extends Schema ? (object extends InputOf<E["query"]> ? { query?: InputOf<E["query"]> } : { query: InputOf<E["query"]> }) : object) &
     (E["body"] extends Schema ? { json: InputOf<E["body"]> } : object);
   out: (E["param"] extends Schema ? { param: OutputOf<E["param"]> } : object) &
     (E["query"] extends Schema ? { query: OutputOf<E["query"]> } : object) &
@@ -56,6 +58,7 @@ const definition = Symbol("endpoint");
  */
 export function endpoint<const E extends Endpoint>(spec: E): MiddlewareHandler<App, string, Given<E>> {
   const middleware: MiddlewareHandler<App, string, Given<E>> = async function endpoint(c, next) {
+    if (spec.by !== c.var.caller.by) return unauthorized(c);
     if (spec.scope !== null && !allows(c.var.caller.scopes, spec.scope))
       return problem(
         c,
@@ -79,7 +82,7 @@ export function endpoint<const E extends Endpoint>(spec: E): MiddlewareHandler<A
       if (result.success) c.req.addValidatedData(target, result.output as never);
       else errors.push(...result.issues.map((issue) => describe(target, issue)));
     }
-    if (errors.length) return problem(c, "invalid", { errors: errors.slice(0, 10) });
+    if (errors.length) return invalid(c, errors);
 
     if (spec.write) {
       const operation = operationOf(c, body.bytes);
@@ -91,8 +94,11 @@ export function endpoint<const E extends Endpoint>(spec: E): MiddlewareHandler<A
   return Object.assign(middleware, { [definition]: spec });
 }
 
+/** The refusal of an invalid request, with the first of its errors. */
+export const invalid = (c: Context<App>, errors: Required<ProblemData>["errors"]) => problem(c, "invalid", { errors: errors.slice(0, 10) });
+
 /** A pointer into the body (RFC 6901), or `?name` and `{name}` for query and path; never the value that was sent. */
-function describe(target: "param" | "query" | "json", issue: v.BaseIssue<unknown>) {
+export function describe(target: "param" | "query" | "json", issue: v.BaseIssue<unknown>) {
   const path = issue.path?.map((item) => String(item.key)) ?? [];
   const name = path.join("/");
   const pointer =

@@ -11,6 +11,9 @@ const ownKeySeconds = 120;
 const hash = (...parts: (string | Uint8Array)[]): string =>
   parts.reduce((digest, part) => digest.update(part), createHash("sha256")).digest("base64url");
 
+/** Name of the record of an operation. The caller is part of it: nobody can meet another's record. */
+export const recordOf = (callerId: string, key: string): string => `hop:op:${hash(`${callerId}\n${key}`)}`;
+
 /**
  * Read Idempotency-Key, If-Match and If-None-Match.
  * @returns the operation, or the name of the header that is malformed
@@ -25,8 +28,7 @@ export function operationOf(c: Context<App>, body: Uint8Array): Operation | { ma
 
   const { pathname, search } = new URL(c.req.url);
   return {
-    // The caller is part of the record's name: nobody can meet another's record.
-    record: `hop:op:${key === undefined ? crypto.randomUUID() : hash(`${c.var.caller.id}\n${key}`)}`,
+    record: key === undefined ? `hop:op:${crypto.randomUUID()}` : recordOf(c.var.caller.id, key),
     fingerprint: hash(`${c.req.method} ${pathname}${search}\n`, body),
     recordSeconds: key === undefined ? ownKeySeconds : day,
     ifMatch,

@@ -2,7 +2,7 @@
  * The one error shape (RFC 9457). A problem is defined once, with its code, status and meaning; its code is the
  * word that Lua, TypeScript, JSON and `/problems` share.
  */
-import type { Context } from "hono";
+import type { Context, TypedResponse } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
 import type { App } from "./app-env.ts";
 
@@ -53,8 +53,14 @@ export type ProblemData = Record<string, unknown> & {
 /** `profile_not_found` → `Profile not found`. */
 export const titleOf = (code: string): string => (code[0]!.toUpperCase() + code.slice(1)).replaceAll("_", " ");
 
+/**
+ * A response that is a problem. The typed client throws these, so to types it is part of any success: a route's
+ * shape is that of its successes alone.
+ */
+export type Refusal = Response & TypedResponse<never, never, never>;
+
 /** Make a problem response; `headers` are added to it. */
-export function problem(c: Context<App>, code: string, data: ProblemData = {}, headers: Record<string, string> = {}): Response {
+export function problem(c: Context<App>, code: string, data: ProblemData = {}, headers: Record<string, string> = {}): Refusal {
   const [status, meaning] = problems[code] ?? problems.internal!;
   const { detail = meaning, ...rest } = data;
   if (status === 503) {
@@ -62,8 +68,11 @@ export function problem(c: Context<App>, code: string, data: ProblemData = {}, h
     headers = { "Retry-After": "1", ...headers };
   }
   const body = { type: `/problems#${code}`, title: titleOf(code), status, detail, code, request_id: c.var.requestId, ...rest };
-  return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...headers });
+  return c.body(JSON.stringify(body), status, { "Content-Type": "application/problem+json", ...headers }) as Response as Refusal;
 }
+
+/** The one answer to every credential that does not open a call, whatever it lacks. */
+export const unauthorized = (c: Context<App>, scheme = "Bearer"): Refusal => problem(c, "unauthorized", {}, { "WWW-Authenticate": scheme });
 
 /**
  * Define a system's problems and get the function that turns its refused outcomes into responses: an outcome that
@@ -74,8 +83,8 @@ export function problem(c: Context<App>, code: string, data: ProblemData = {}, h
  */
 export function refusals<const D extends Definitions>(definitions: D) {
   Object.assign(problems, definitions);
-  return function refuse(c: Context<App>, { outcome, ...data }: { outcome: Extract<keyof D, string> | SharedProblem } & ProblemData): Response {
-    if (outcome === "unauthorized") return problem(c, outcome, data, { "WWW-Authenticate": "Bearer" });
+  return function refuse(c: Context<App>, { outcome, ...data }: { outcome: Extract<keyof D, string> | SharedProblem } & ProblemData): Refusal {
+    if (outcome === "unauthorized") return unauthorized(c);
     if (outcome !== "precondition_failed") return problem(c, outcome, data);
     const { etag, ...rest } = data;
     return problem(c, outcome, rest, etag ? { ETag: `"${String(etag)}"` } : {});

@@ -1,21 +1,23 @@
 /** The successes that are more than `c.json`. */
-import type { Context } from "hono";
+import type { Context, TypedResponse } from "hono";
 import type { App } from "./app-env.ts";
 
 /**
  * An entity with its strong ETag (RFC 9110 section 8.8), or 304 when the caller has that one already.
  * `If-None-Match` is compared weakly, as section 13.1.2 asks.
  */
-export function entity<const B, S extends 200 | 201 = 200>(
+export function entity<B, S extends 200 | 201 = 200>(
   c: Context<App>,
   body: B,
   etag: string,
   { status, headers = {} }: { status?: S; headers?: Record<string, string> } = {},
-) {
+): Response & (TypedResponse<B, S, "json"> | TypedResponse<never, 304, "json">) {
+  // Nothing was there to hash: no tag names it.
+  if (etag === "") return c.json(body, status ?? (200 as S), headers) as never;
   const tag = `"${etag}"`;
   const known = c.req.header("If-None-Match");
   const isRead = c.req.method === "GET" || c.req.method === "HEAD";
   if (isRead && known && (known.trim() === "*" || known.split(",").some((item) => item.trim().replace(/^W\//, "") === tag)))
-    return c.body(null, 304, { ...headers, ETag: tag });
-  return c.json(body, status ?? (200 as S), { ...headers, ETag: tag });
+    return c.body(null, 304, { ...headers, ETag: tag }) as never;
+  return c.json(body, status ?? (200 as S), { ...headers, ETag: tag }) as never;
 }

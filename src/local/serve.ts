@@ -22,10 +22,10 @@ const SMALL_BODY_BYTES = 64 * 1024;
 /** Longer than clients keep an idle connection, so that none is closed just as it is used again. */
 const KEEP_ALIVE_MS = 120_000;
 
-export type ServeOptions = { host?: string; port?: number; warn?: (line: string) => void };
+export type ServeOptions = { host: string; port: number; warn?: (line: string) => void };
 
-/** @example const { url, close } = await serveUpstash(upstash, { port: 8079 }); */
-export async function serveUpstash(upstash: Upstash, { host = "127.0.0.1", port = 0, warn = () => {} }: ServeOptions = {}): Promise<Served> {
+/** @example const { url, close } = await serveUpstash(upstash, { host: "127.0.0.1", port: 8079 }); */
+export async function serveUpstash(upstash: Upstash, { host, port, warn = () => {} }: ServeOptions): Promise<Served> {
   const budget = createBodyBudget(MAX_BODIES_BYTES);
   const server = http.createServer((request, response) => {
     respond(upstash, budget, request, response).catch((error: Error) => {

@@ -42,11 +42,17 @@ export class Refused extends Error {
 /** An answer that is not what the command promises: never a half-filled 200. */
 export const malformed = (writes: boolean): StoreError => new StoreError("store_malformed", writes ? "unknown" : "no");
 
+/** A number in a script's reply. */
+export function numberIn(text: string | undefined, writes = true): number {
+  if (!/^-?\d+(\.\d+)?$/.test(text ?? "")) throw malformed(writes);
+  return Number(text);
+}
+
 // The first words of Redis's and Upstash's errors, and what each says about us. All but the last kind are
 // answered before a command runs.
 const errorWords: readonly [RegExp, StoreErrorCode, Applied?][] = [
   [/^NOSCRIPT/, "no_script", "no"],
-  [/^(ERR Error running script \(.*?\): @\w+:\d+: )?-?WRONGTYPE/, "wrong_type", "no"],
+  [/^(ERR Error running script[^:]*: @\w+:\d+: )?-?WRONGTYPE/, "wrong_type", "no"],
   [/^(ERR )?(unknown (redis )?command|command is not available)/i, "not_supported", "no"],
   [/^(WRONGPASS|NOAUTH|NOPERM|Unauthorized|ERR invalid password)/, "store_misconfigured", "no"],
   [/^(ERR )?max (daily |monthly )?(request|requests|bandwidth|database|concurrent|commands)/i, "store_over_quota", "no"],

@@ -55,6 +55,32 @@ local function write_hash(key, flat)
   end
 end
 
+-- A merge patch on a hash's fields. From `first` on, `list` has so many names to remove, then field, text, …; what
+-- already is as it should be is left out. Changes `fields`, and returns what merge_hash must remove and set.
+local function judge_merge_patch(fields, list, first, removed)
+  local gone, set = {}, {}
+  for i = first, first + removed - 1 do
+    if fields[list[i]] then
+      gone[#gone + 1] = list[i]
+      fields[list[i]] = nil
+    end
+  end
+  for i = first + removed, #list, 2 do
+    if fields[list[i]] ~= list[i + 1] then
+      append(set, { list[i], list[i + 1] })
+      fields[list[i]] = list[i + 1]
+    end
+  end
+  return gone, set
+end
+
+local function merge_hash(key, gone, set)
+  if #gone > 0 then
+    redis.call("HDEL", key, unpack(gone))
+  end
+  write_hash(key, set)
+end
+
 -- The content hash behind every ETag, equal to contentEtag in etag.ts. "" when there is nothing.
 local function content_tag(flat)
   if #flat == 0 then

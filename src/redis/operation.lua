@@ -15,7 +15,8 @@
 -- ARGV[6] guard_args       how many arguments the guard takes
 -- Reply: { "fresh", <the body's reply> } | { "replayed", <the body's reply> }
 --      | { "precondition_failed", content tag or "" } | { "idempotency_key_reused" } | <the guard's refusal>
--- A body's reply that starts with "ok" took effect and is recorded; any other changed nothing.
+-- A body's reply that starts with "ok" took effect and is recorded; any other changed nothing. A guard that lets pass
+-- may give a function beside nil: what it writes when the body took effect.
 local record, fingerprint, record_seconds = KEYS[1], ARGV[1], ARGV[2]
 local if_match, if_none_match = ARGV[3], ARGV[4]
 local guard_keys, guard_args = tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -38,8 +39,9 @@ if recorded then
   return reply
 end
 
+local refusal, took_effect
 if guard then
-  local refusal = guard(slice(KEYS, 2, 1 + guard_keys), slice(ARGV, 7, 6 + guard_args))
+  refusal, took_effect = guard(slice(KEYS, 2, 1 + guard_keys), slice(ARGV, 7, 6 + guard_args))
   if refusal then
     return refusal
   end
@@ -59,6 +61,9 @@ end
 local reply = body(keys, slice(ARGV, 7 + guard_args, #ARGV))
 if reply[1] == "ok" then
   redis.call("SET", record, fingerprint .. " " .. cjson.encode(reply), "EX", record_seconds)
+  if took_effect then
+    took_effect()
+  end
 end
 table.insert(reply, 1, "fresh")
 return reply

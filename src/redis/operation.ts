@@ -75,6 +75,7 @@ export function operationScript<const K extends Names, const A extends Names>(pa
     if (state === "fresh" || state === "replayed") return { word, values };
     if (state === "precondition_failed") return { outcome: state, etag: word };
     if (state === "idempotency_key_reused" || state === "unauthorized" || state === "corrupt_record") return { outcome: state };
+    op.guard?.refused?.(state);
     throw malformed(true);
   };
 }

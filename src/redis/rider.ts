@@ -37,10 +37,11 @@ export function carry(redis: Redis, rider: Rider): Redis {
         return await redis.hop((client) => {
           const { requester } = client;
           client.requester = ride(requester);
-          // The request is made before this returns, so nobody else's can meet the rider.
-          const sent = send(client);
-          client.requester = requester;
-          return sent;
+          try {
+            return send(client); // makes its request before it returns, so nobody else's can meet the rider
+          } finally {
+            client.requester = requester;
+          }
         }, options);
       } finally {
         if (said) taken.settle(said);

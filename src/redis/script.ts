@@ -23,9 +23,9 @@ export type Script = { source: string; sha: string };
 
 /**
  * A check in front of a body, in the same script: `lua` is what stands in `guard(KEYS, ARGV)`. It returns nil to let
- * the body run, or its refusal, of which {@link GuardRefusal} lists the words.
+ * the body run, or its refusal, of which {@link GuardRefusal} lists the words; `refused` gets any other word, and throws.
  */
-export type Guard = { lua: string; keys: string[]; args: string[] };
+export type Guard = { lua: string; keys: string[]; args: string[]; refused?: (word: string | undefined) => void };
 export type GuardRefusal = { outcome: "unauthorized" } | { outcome: "corrupt_record" };
 
 /** A check in front of whatever a request sends first: see rider.ts. `settle` gets its reply and throws to refuse. */

@@ -10,8 +10,6 @@ import * as batch from "./batch.ts";
 
 /** Headers that belong to one request; all others, such as the credential, belong to the batch. */
 const own = ["accept", "content-type", "idempotency-key", "if-match", "if-none-match", "x-actor", "x-reason"];
-/** The batch's own headers that count for each of its requests. */
-const common = ["Authorization", "X-Request-Id", "X-Sync-Token"];
 /** What of an answer's headers is told; the rest is on the batch's answer. */
 const told =
   /^(age|allow|cache-control|content-type|etag|idempotency-replayed|link|location|ratelimit(-policy)?|retry-after|www-authenticate|x-cache(-lease)?|x-stale)$/;
@@ -39,13 +37,10 @@ const item = v.strictObject({
 });
 type Item = v.InferOutput<typeof item>;
 
-/** The path that a URL with this one leads to. */
+/** The path that a URL with this one leads to, its letters unescaped; "" when it is none. */
 function pathnameOf(path: string): string {
-  try {
-    return decodeURI(new URL(path, "https://onehop.invalid").pathname);
-  } catch {
-    return "";
-  }
+  const url = URL.parse(path, "https://onehop.invalid");
+  return url?.pathname.replace(/%([2-7][0-9a-f])/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))) ?? "";
 }
 
 /** The request that an item stands for, or the answer to one that cannot be sent. */
@@ -58,10 +53,8 @@ function requestOf(c: Context<App>, { method, path, headers, body }: Item, key: 
   const all = new Headers(body === undefined ? {} : { "Content-Type": "application/json" });
   if (key && !isRead) all.set("Idempotency-Key", key);
   for (const [name, value] of Object.entries(headers ?? {})) all.set(name, value);
-  for (const name of common) {
-    const value = name === "X-Request-Id" ? c.var.requestId : c.req.header(name);
-    if (value !== undefined) all.set(name, value);
-  }
+  all.set("Authorization", c.req.header("Authorization")!);
+  all.set("X-Request-Id", c.var.requestId);
   return new Request(new URL(path, c.req.url), { method, headers: all, ...(body !== undefined && { body: JSON.stringify(body) }) });
 }
 
@@ -72,7 +65,7 @@ async function answerOf({ id }: Item, response: Response) {
     id: id ?? null,
     status: response.status,
     headers: Object.fromEntries([...response.headers].filter(([name]) => told.test(name))),
-    body: (text ? (isJson ? JSON.parse(text) : text) : null) as unknown as object | null,
+    body: (text ? (isJson ? JSON.parse(text) : text) : null) as unknown,
   };
 }
 

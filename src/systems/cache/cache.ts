@@ -16,7 +16,7 @@
  */
 import type { Redis } from "../../redis/client.ts";
 import { flatten, type Json, readFields, type Texts, writeFields } from "../../redis/codec.ts";
-import { malformed } from "../../redis/error.ts";
+import { malformed, numberIn } from "../../redis/error.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { pairs } from "../../redis/read.ts";
@@ -60,11 +60,18 @@ const invalidateScript = operationScript([stampsLua, invalidateLua], { keys: ["t
 export async function get(redis: Redis, ref: EntryRef, wantsLease: boolean, fields: string[] = []): Promise<Hit | Miss> {
   const reply = await getScript(redis, { ...keysOf(ref), tags }, { wants_lease: wantsLease ? "1" : "", fields });
   const [state, age = "", lease, ...flat] = reply;
-  const refill = lease ? { lease } : {};
+  const refill = lease ? { lease: String(numberIn(lease, false)) } : {};
   if (state === "miss") return { outcome: "cache_miss", ...refill };
   if (state !== "fresh" && state !== "stale") throw malformed(false);
   const texts = pairs(flat) ?? [];
-  return { outcome: "ok", state, age: age === "" ? null : Number(age), ...refill, fields: readFields({}, texts) as Fields, etag: contentEtag(texts) };
+  return {
+    outcome: "ok",
+    state,
+    age: age === "" ? null : numberIn(age, false),
+    ...refill,
+    fields: readFields({}, texts) as Fields,
+    etag: contentEtag(texts),
+  };
 }
 
 /** Store an entry whole in place of the one that is there. See replace.lua. */

@@ -9,6 +9,7 @@ import { entity } from "../../http/respond.ts";
 import { id } from "../../http/schema.ts";
 import type { Json } from "../../redis/codec.ts";
 import * as cache from "./cache.ts";
+import { dropped, tagList } from "./schemas.ts";
 
 const refuse = refusals({
   cache_miss: [404, "There is no such response, or no such field in it. With X-Cache-Lease it is this caller's turn to store it."],
@@ -22,8 +23,6 @@ const fieldNames = v.pipe(
   v.array(field),
   v.maxLength(64, "up to 64 fields"),
 );
-const tag = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.:@/-]{1,128}$/, "1 to 128 of A-Z a-z 0-9 _ . : @ / -"));
-const tagList = (most: number) => v.pipe(v.array(tag), v.maxLength(most, `up to ${most} tags`));
 const seconds = (least: number) =>
   v.pipe(
     v.number(),
@@ -131,7 +130,7 @@ export const routes = new Hono<App>()
       description: "As fast for a million responses as for one.",
       scope: "cache",
       write: true,
-      body: v.strictObject({ tags: v.pipe(tagList(100), v.minLength(1, "1 to 100 tags")) }),
+      body: dropped,
       answers: { 204: null },
     }),
     async (c) => {

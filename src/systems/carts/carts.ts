@@ -14,9 +14,11 @@ import { corrupt, type Texts } from "../../redis/codec.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, type Reply, refusedBy } from "../../redis/operation.ts";
 import { pairs, readHashWithTtl } from "../../redis/read.ts";
+import { type Guard, type GuardRefusal, guardRefusal, readingScript } from "../../redis/script.ts";
 import { type CorruptRecord, list } from "../products/products.ts";
 import addItemLua from "./add-item.lua";
 import clearLua from "./clear.lua";
+import getLua from "./get.lua";
 import linesLua from "./lines.lua";
 import mergeLua from "./merge.lua";
 import mergeItemsLua from "./merge-items.lua";
@@ -56,6 +58,7 @@ const most_quantity = String(mostQuantity);
 const most_lines = String(mostLines);
 const lineOf = (productId: string) => `product:${productId}`;
 
+const getScript = readingScript(getLua, { keys: ["cart"], args: [] });
 const addItemScript = operationScript([linesLua, addItemLua], {
   keys: ["cart"],
   args: ["line", "quantity", "most_quantity", "most_lines", "ttl_seconds"],
@@ -67,15 +70,20 @@ const mergeScript = operationScript([...cartParts, mergeLua], {
   args: ["strategy", "most_quantity", "most_lines", "ttl_seconds"],
 });
 
-/** Read a cart; one that is absent is an empty one. One hop: HGETALL and TTL. */
-export async function get(redis: Redis, ref: CartRef): Promise<CartResult> {
-  const { texts, ttlSeconds } = await readHashWithTtl(redis, cartKey(ref));
-  return show(texts ?? [], texts && ttlSeconds);
+/** Read a cart; one that is absent is an empty one. One hop. */
+export async function get(redis: Redis, ref: CartRef, guard?: Guard): Promise<CartResult | GuardRefusal> {
+  if (!guard) {
+    const { texts, ttlSeconds } = await readHashWithTtl(redis, cartKey(ref));
+    return show(texts ?? [], texts && ttlSeconds);
+  }
+  const reply = await getScript(redis, { cart: cartKey(ref) }, {}, guard);
+  const [, ttl, ...flat] = reply;
+  return guardRefusal(reply) ?? show(pairs(flat) ?? [], ttlOf(ttl!));
 }
 
 /** Read a cart with what its products cost now. Two hops: the cart names the products. */
-export async function getPriced(redis: Redis, ref: CartRef): Promise<PricedResult> {
-  const found = await get(redis, ref);
+export async function getPriced(redis: Redis, ref: CartRef, guard?: Guard): Promise<PricedResult | GuardRefusal> {
+  const found = await get(redis, ref, guard);
   if (found.outcome !== "ok") return found;
   const { items, expires_in } = found.cart;
   const ids = items.map(({ product_id }) => product_id);
@@ -124,6 +132,9 @@ function written(reply: Reply | OperationRefusal): SetItemResult {
   const texts = pairs(reply.values);
   return show(texts ?? [], texts && ttlSeconds);
 }
+
+/** Seconds from a TTL as text; null for no cart and for no end. */
+export const ttlOf = (text: string): number | null => (Number(text) < 0 ? null : Number(text));
 
 /** What a cart's texts show: see lines.lua for what a line is. */
 export function show(texts: Texts, expiresIn: number | null): CartResult {

@@ -5,7 +5,7 @@ import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { pairs, readHash } from "../../redis/read.ts";
 import { type CorruptRecord, keysOf, productParts } from "../products/products.ts";
-import { type Cart, type CartItem, type CartRef, cartKey, show, ttlSeconds } from "./carts.ts";
+import { type Cart, type CartItem, type CartRef, cartKey, show, ttlOf, ttlSeconds } from "./carts.ts";
 import checkoutLua from "./checkout.lua";
 import linesLua from "./lines.lua";
 
@@ -62,7 +62,7 @@ export async function checkout(
   if (word === "corrupt_record") return { outcome: word, errors: corrupt(values) };
   if (word !== "cart_changed") return refusedBy(word, []);
   const [ttl, ...flat] = values;
-  const shown = show(pairs(flat) ?? [], Number(ttl) < 0 ? null : Number(ttl));
+  const shown = show(pairs(flat) ?? [], ttlOf(ttl!));
   return shown.outcome === "ok" ? { outcome: word, cart: shown.cart } : shown;
 }
 

@@ -6,39 +6,15 @@ import { endpoint } from "../../http/endpoint.ts";
 import { problem, refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
 import { id } from "../../http/schema.ts";
-import { productProblems } from "../products/problems.ts";
 import * as carts from "./carts.ts";
 import * as orders from "./checkout.ts";
+import { cartProblems } from "./problems.ts";
+import { cart, cartRef, newItem, newQuantity, order, pricedCart, purchase } from "./schemas.ts";
 
-const refuse = refusals({
-  ...productProblems,
-  quantity_limit: [409, `A line of a cart has at most ${carts.mostQuantity} units; \`quantity\` says how many it has.`],
-  line_limit: [409, `A cart has at most ${carts.mostLines} lines.`],
-  cart_changed: [409, "The cart is not what the buyer saw; `cart` has it."],
-  total_changed: [409, "The order would cost another sum than expected; `total` has it."],
-  order_not_found: [404, "No order has this id."],
-});
+const refuse = refusals(cartProblems);
 
-const whole = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
-const cartRef = { kind: v.picklist(["user", "guest"]), id };
 const param = v.object(cartRef);
 const itemParam = v.object({ ...cartRef, product: id });
-const newItem = v.strictObject({ product_id: id, quantity: whole(1, carts.mostQuantity) });
-const seenTotal = v.pipe(v.string(), v.regex(/^\d{1,40}(\.\d{1,20})?$/, "a decimal from 0 as text"));
-
-const item = { product_id: v.string(), quantity: v.number() };
-const seconds = v.nullable(v.number());
-const cart = v.object({ items: v.array(v.object(item)), expires_in: seconds });
-const money = v.string();
-const pricedItem = v.object({ ...item, name: v.nullable(v.string()), price: v.nullable(money), stock: seconds, line_total: v.nullable(money) });
-const pricedCart = v.object({ items: v.array(pricedItem), subtotal: money, expires_in: seconds });
-const order = v.object({
-  order_id: v.string(),
-  customer: v.object({ kind: v.string(), id: v.string() }),
-  created_at: v.string(),
-  items: v.array(v.object({ ...item, name: v.string(), unit_price: money, line_total: money })),
-  total: money,
-});
 
 /** A cart as it is now; what is empty has no tag. */
 const shown = (c: Context<App>, { cart, etag }: { cart: carts.Cart; etag: string }) => (etag ? entity(c, cart, etag) : c.json(cart, 200));
@@ -96,7 +72,7 @@ export const routes = new Hono<App>()
       scope: "carts",
       write: true,
       param: itemParam,
-      body: v.strictObject({ quantity: whole(0, carts.mostQuantity) }),
+      body: newQuantity,
       answers: { 200: cart },
       problems: ["line_limit", "corrupt_record"],
     }),
@@ -153,15 +129,7 @@ export const routes = new Hono<App>()
       scope: "carts",
       write: true,
       param,
-      body: v.strictObject({
-        items: v.pipe(
-          v.array(newItem),
-          v.minLength(1, `1 to ${carts.mostLines} items`),
-          v.maxLength(carts.mostLines, `1 to ${carts.mostLines} items`),
-          v.check((items) => new Set(items.map(({ product_id }) => product_id)).size === items.length, "each product once"),
-        ),
-        expect_total: v.optional(seenTotal),
-      }),
+      body: purchase,
       answers: { 201: order },
       problems: ["cart_changed", "insufficient_stock", "total_changed", "product_not_found", "corrupt_record"],
     }),

@@ -100,8 +100,9 @@ export async function replace(redis: Redis, name: string, values: Record<string,
     () => config,
   );
   if ("outcome" in reply) return reply;
-  if (reply.word !== "ok") throw malformed(true);
-  return { outcome: "ok", created: reply.values[1] === "created", config };
+  const [, how = ""] = reply.values;
+  if (reply.word !== "ok" || !/^(created|replaced)$/.test(how)) throw malformed(true);
+  return { outcome: "ok", created: how === "created", config };
 }
 
 /** Merge into a config (RFC 7396, in depth); null removes. See update.lua. */
@@ -139,8 +140,8 @@ export async function rollback(redis: Redis, name: string, version: number, auth
 /** The newest versions first, one that somebody made past us included; with `writes` that one is written down. See history.lua. */
 export async function history(redis: Redis, name: string, limit: number, writes: boolean): Promise<Version[]> {
   readOn(redis, name);
-  const [word, newest, ...entries] = await historyScript(redis, keysOf(name), { limit: String(limit), writes: writes ? "1" : "" });
-  if (word !== "ok") throw malformed(false);
+  const [word, newest = "", ...entries] = await historyScript(redis, keysOf(name), { limit: String(limit), writes: writes ? "1" : "" });
+  if (word !== "ok" || !isNumber(newest) || entries.length > Math.min(limit, Number(newest))) throw malformed(false);
   return entries.map((entry, i) => versionOf(Number(newest) - i, entry));
 }
 
@@ -156,16 +157,25 @@ async function write(
   let left: Parameters<typeof wrote>[4];
   try {
     const reply = await run();
+    if ("outcome" in reply || reply.word !== "ok") return reply;
+    const [version = ""] = reply.values;
+    if (!isNumber(version)) throw malformed(true);
+    const config = configAfter(reply);
     // A replayed reply tells of a state that may be long gone.
-    if ("word" in reply && reply.word === "ok" && !redis.meter.replayed) left = { config: configAfter(reply), version: Number(reply.values[0]) };
+    if (!redis.meter.replayed) left = { config, version: Number(version) };
     return reply;
   } finally {
     wrote(redis, name, scopes, startedAt, left);
   }
 }
 
+const isNumber = (text: string) => /^\d{1,15}$/.test(text);
+
 /** The config that a reply carries after the number of its version. */
-const written = ({ values: [, ...flat] }: Reply): Config => configOf(pairs(flat) ?? []);
+function written({ values: [, ...flat] }: Reply): Config {
+  if (flat.length % 2) throw malformed(true);
+  return configOf(pairs(flat) ?? []);
+}
 
 const configOf = (texts: Texts): Config => ({
   values: readFields({}, texts) as Record<string, Json>,

@@ -114,7 +114,9 @@ async function join(load: Load | undefined, scopes: string): Promise<Outcome | u
   if (load?.scopes !== scopes) return undefined;
   for (let pause = 1; !load.outcome && Date.now() < load.startedAt + 1_500; pause = Math.min(2 * pause, 16))
     await new Promise((resolve) => setTimeout(resolve, pause));
-  return load.outcome;
+  const { outcome } = load;
+  // What is not Redis's failure, such as a caller's own limit, is nobody else's.
+  return outcome && "error" in outcome && !(outcome.error instanceof StoreError) ? undefined : outcome;
 }
 
 async function load(redis: Redis, name: string, scopes: string, shared: boolean, ask: () => Promise<Config | null>): Promise<Outcome> {

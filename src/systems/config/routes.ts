@@ -3,11 +3,12 @@ import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../../http/app-env.ts";
 import { endpoint } from "../../http/endpoint.ts";
-import { problem, refusals } from "../../http/problem.ts";
+import { problem, type Refusal, refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
 import { id } from "../../http/schema.ts";
 import type { Json } from "../../redis/codec.ts";
 import * as config from "./config.ts";
+import { field, settings } from "./schemas.ts";
 
 const refuse = refusals({
   config_not_found: [404, "No config has this name."],
@@ -16,17 +17,11 @@ const refuse = refusals({
   config_too_large: [409, `With this change the config would be larger than ${config.mostBytes / 1024} KiB.`],
 });
 
-const field = v.pipe(v.string(), v.regex(/^[A-Za-z][A-Za-z0-9_.-]{0,127}$/, "a letter, then up to 127 of A-Z a-z 0-9 _ . -"));
 const fields = v.pipe(
   v.string(),
   v.transform((list) => [...new Set(list.split(","))]),
   v.array(field),
   v.maxLength(100, "up to 100 fields"),
-);
-const settings = v.pipe(
-  v.unknown(),
-  v.check((body) => !Array.isArray(body), "an object of fields"),
-  v.record(field, v.unknown() as v.GenericSchema<Json>),
 );
 const whole = v.pipe(
   settings,
@@ -48,7 +43,7 @@ const version = v.object({
 const authorship = "`X-Actor` (up to 128 characters, else the key's name) and `X-Reason` (up to 512) go to the history.";
 
 /** Who asks for a change and why, for its history; or the refusal of a header that is not visible text. */
-function authorOf(c: Context<App>): config.Author | Response {
+function authorOf(c: Context<App>): config.Author | Refusal {
   const key = c.var.caller.id.replace(/^key:(?!external$)/, "");
   const [by, reason] = [c.req.header("X-Actor") ?? key, c.req.header("X-Reason") ?? ""];
   if (!isVisible(by, 128) || by === "external") return problem(c, "malformed_header", { detail: "X-Actor is malformed." });
@@ -67,7 +62,7 @@ const readerOf = (c: Context<App>, fresh = false) => ({
 
 /** A config after a change. One that lost its last field is gone, and so has no ETag. */
 const changed = <S extends 200 | 201 = 200>(c: Context<App>, { values, etag }: { values: Record<string, Json>; etag: string }, status?: S) =>
-  etag ? entity(c, values as object, etag, status ? { status } : {}) : c.json(values as object, 200);
+  etag ? entity(c, values, etag, status ? { status } : {}) : c.json(values, 200);
 
 export const routes = new Hono<App>()
   .get(
@@ -87,7 +82,7 @@ export const routes = new Hono<App>()
       if (!seen) return refuse(c, { outcome: "config_not_found" });
       const { values, etag, ageSeconds, stale, syncToken } = seen;
       const shown = fields ? Object.fromEntries(fields.flatMap((name) => (Object.hasOwn(values, name) ? [[name, values[name]]] : []))) : values;
-      return entity(c, shown as object, etag, {
+      return entity(c, shown, etag, {
         headers: {
           "Cache-Control": fresh === "true" ? "private, no-store" : "private, max-age=5, stale-if-error=86400",
           Age: String(ageSeconds),
@@ -110,7 +105,7 @@ export const routes = new Hono<App>()
     }),
     async (c) => {
       const history = await config.history(c.var.redis, c.req.valid("param").name, c.req.valid("query").limit, c.req.method === "GET");
-      return c.json({ history: history as object[] }, 200);
+      return c.json({ history }, 200);
     },
   )
   .get(
@@ -127,7 +122,7 @@ export const routes = new Hono<App>()
       const { name, field } = c.req.valid("param");
       const found = await config.getField(c.var.redis, name, field, readerOf(c));
       if (!found) return refuse(c, { outcome: "config_field_not_found" });
-      return entity(c, found.value as object, found.etag, { headers: found.stale ? { "X-Stale": "true" } : {} });
+      return entity(c, found.value, found.etag, { headers: found.stale ? { "X-Stale": "true" } : {} });
     },
   )
   .put(

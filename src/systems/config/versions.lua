@@ -34,7 +34,7 @@ local function look(key, history_key)
   local known = redis.call("HMGET", history_key, "last", "state")
   local readable, flat = pcall(cjson.decode, known[2] or "[]")
   local state = as_table(readable and type(flat) == "table" and flat or {})
-  local last = tonumber(string.match(known[1] or "", "^%d+$")) or 0
+  local last = known[1] and #known[1] < 16 and tonumber(string.match(known[1], "^%d+$")) or 0
   return {
     key = key, history_key = history_key, fields = fields, state = state, last = last,
     outside = differences(state, fields), was_deleted = last > 0 and next(state) == nil,

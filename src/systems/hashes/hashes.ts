@@ -9,7 +9,7 @@
 import type { Redis } from "../../redis/client.ts";
 import { flatten, type Texts } from "../../redis/codec.ts";
 import decimalLua from "../../redis/decimal.lua";
-import { malformed } from "../../redis/error.ts";
+import { malformed, numberIn } from "../../redis/error.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { isStrings, pairs, readFieldsOf, readHash, readPipeline, scanStep } from "../../redis/read.ts";
@@ -122,8 +122,8 @@ async function write(redis: Redis, hash: string, { removed, set, replaces }: Wri
   const reply = await writeScript(redis, { hash }, args, op);
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusedBy(reply.word, ["hash_not_found"]);
-  const [added, updated, gone] = reply.values.map(Number);
-  return { outcome: "ok", added: added!, updated: updated!, removed: gone! };
+  const [added, updated, gone] = reply.values;
+  return { outcome: "ok", added: numberIn(added), updated: numberIn(updated), removed: numberIn(gone) };
 }
 
 /** Set one field (HSET), or only a new one (HSETNX). See set-field.lua. */
@@ -161,7 +161,7 @@ export async function remove(redis: Redis, hash: string, op: Operation): Promise
 export async function removeFields(redis: Redis, hash: string, fields: string[], op: Operation): Promise<RemoveFieldsResult> {
   const reply = await removeFieldsScript(redis, { hash }, { fields }, op);
   if ("outcome" in reply) return reply;
-  if (reply.word === "ok") return { outcome: "ok", removed: Number(reply.values[0]) };
+  if (reply.word === "ok") return { outcome: "ok", removed: numberIn(reply.values[0]) };
   return refusedBy(reply.word, ["hash_not_found", "field_not_found"]);
 }
 

@@ -1,5 +1,7 @@
 /** Do hashes use less memory? This one, against the same data as one string per field. */
+
 import type { Redis } from "../../redis/client.ts";
+import { numberIn } from "../../redis/error.ts";
 import { refusedBy } from "../../redis/operation.ts";
 import { readingScript } from "../../redis/script.ts";
 import memoryLua from "./memory.lua";
@@ -20,6 +22,6 @@ const scratch = lengths.map((length) => "hop:memory".slice(0, length).padEnd(len
 export async function measure(redis: Redis, hash: string): Promise<MemoryResult> {
   const [word = "", hashBytes, stringsBytes] = await script(redis, { hash, source: "hop:memory", scratch }, {});
   if (word !== "ok") return refusedBy(word, ["hash_not_found"]);
-  const [hash_bytes, strings_bytes] = [Number(hashBytes), Number(stringsBytes)];
+  const [hash_bytes, strings_bytes] = [numberIn(hashBytes, false), numberIn(stringsBytes, false)];
   return { outcome: "ok", hash_bytes, strings_bytes, saved_percent: Math.round(1000 * (1 - hash_bytes / strings_bytes)) / 10 };
 }

@@ -16,7 +16,7 @@
  */
 import type { Redis } from "../../redis/client.ts";
 import { flatten, type Json, readFields, type Texts, text, writeFields } from "../../redis/codec.ts";
-import { malformed } from "../../redis/error.ts";
+import { malformed, numberIn } from "../../redis/error.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { pairs } from "../../redis/read.ts";
@@ -82,7 +82,7 @@ export async function get(redis: Redis, player: PlayerRef, { fields = [] as stri
   const [word = "", score, rank, players, ...flat] = await getScript(redis, keysOf(player), args);
   if (word !== "ok") return refusedBy(word, ["player_not_found", "corrupt_record"]);
   const texts = pairs(flat) ?? [];
-  return { outcome: "ok", player: { ...ranked(player.id, score, rank, texts), players: Number(players) }, etag: contentEtag(texts) };
+  return { outcome: "ok", player: { ...ranked(player.id, score, rank, texts), players: numberIn(players, false) }, etag: contentEtag(texts) };
 }
 
 /** Enter a player with score 0, or change what is said of one. See save.lua. */
@@ -93,7 +93,7 @@ export async function describe(redis: Redis, player: PlayerRef, description: Des
   if (reply.word !== "ok") return refusedBy(reply.word, ["corrupt_record"]);
   const [score, previous, rank, , players, ...flat] = reply.values;
   const texts = pairs(flat) ?? [];
-  const described = { ...ranked(player.id, score, rank, texts), players: Number(players) };
+  const described = { ...ranked(player.id, score, rank, texts), players: numberIn(players, false) };
   return { outcome: "ok", player: described, etag: contentEtag(texts), entered: previous === "" };
 }
 
@@ -119,11 +119,11 @@ export async function report(redis: Redis, player: PlayerRef, { score, op, count
   if (reply.word !== "ok") return refusedBy(reply.word, ["player_not_found", "out_of_range", "corrupt_record"]);
   const [now, before, rank, rankBefore, , ...flat] = reply.values;
   const texts = pairs(flat) ?? [];
-  const previous_score = before === "" ? null : Number(before);
+  const previous_score = before === "" ? null : numberIn(before);
   const result = {
     ...ranked(player.id, now, rank, texts),
     previous_score,
-    previous_rank: rankBefore === "" ? null : Number(rankBefore),
+    previous_rank: rankBefore === "" ? null : numberIn(rankBefore),
     improved: previous_score === null || Number(now) > previous_score,
   };
   return { outcome: "ok", result, etag: contentEtag(texts) };
@@ -176,19 +176,19 @@ async function readPart(redis: Redis, board: string, members: string[], { fields
   const entries: Ranked[] = [];
   for (let i = 0; i < flat.length; ) {
     const [id, rank, score, texts] = flat.slice(i, i + 4);
-    const end = i + 4 + Number(texts);
+    const end = i + 4 + Math.max(0, numberIn(texts, false));
     entries.push(ranked(id!, score, rank, pairs(flat.slice(i + 4, end)) ?? []));
     i = end;
   }
-  return { entries, players: Number(players) };
+  return { entries, players: numberIn(players, false) };
 }
 
 /** `score` is left out only when other fields were asked for. */
 const ranked = (id: string, score: string | undefined, rank: string | undefined, texts: Texts): Ranked => ({
   ...(readFields(schema, texts) as Entry),
   id,
-  score: Number(score),
-  rank: Number(rank),
+  score: numberIn(score, false),
+  rank: numberIn(rank, false),
 });
 
 /** What save.lua takes: names to remove, then fields with their texts. */

@@ -2,7 +2,9 @@
  * Repairing a board from its hashes, a part a call: first every hash by SCAN, so that all are in the order, then every
  * member of the order by ZSCAN, so that none is left whose hash is gone. Two hops a part, whatever its size.
  */
+
 import type { Redis } from "../../redis/client.ts";
+import { numberIn } from "../../redis/error.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { isScanCursor, scanStep } from "../../redis/read.ts";
 import { boardKeys, idOf, playerKey } from "./leaderboards.ts";
@@ -29,7 +31,7 @@ export async function reindex(redis: Redis, board: string, cursor: string, op: O
   const reply = await script(redis, { ...boardKeys(board), players }, { cursor: next, listed }, op);
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusedBy(reply.word, []);
-  return { outcome: "ok", cursor: reply.values[0]!, repaired: Number(reply.values[1]) };
+  return { outcome: "ok", cursor: reply.values[0]!, repaired: numberIn(reply.values[1]) };
 }
 
 /** Ids of players that have a hash on this board. Ids that no call could name are left alone. */

@@ -9,13 +9,9 @@
 local product_key = KEYS[1]
 local kind, value, floor = ARGV[1], decimal(ARGV[2]), decimal(ARGV[3])
 
-local product = find_product(product_key, { "price", "list_price" })
-if not product then
-  return { "product_not_found" }
-end
-local corrupt = judge_product(product, { "price", product.list_price and "list_price" })
-if corrupt then
-  return corrupt
+local product, refusal = read_product(product_key, { "price", "list_price" })
+if refusal then
+  return refusal
 end
 local price = price_of(product.price)
 local places = math.max(2, price.places)

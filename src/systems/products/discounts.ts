@@ -1,5 +1,7 @@
 /** Discounts: a lower price, and the way back to the list price. */
+
 import type { Redis } from "../../redis/client.ts";
+import { malformed } from "../../redis/error.ts";
 import type { Operation } from "../../redis/operation.ts";
 import discountLua from "./discount.lua";
 import endDiscountLua from "./end-discount.lua";
@@ -22,6 +24,7 @@ export async function discount(redis: Redis, id: string, { kind, value, floor = 
   const reply = await discountScript(redis, keysOf(id), { kind, value, floor }, op);
   if ("outcome" in reply) return reply;
   const [first, price, listPrice] = reply.values;
+  if (reply.word === "ok" && !listPrice) throw malformed(true);
   if (reply.word === "ok") return { outcome: "ok", previousPrice: first!, price: price!, listPrice: listPrice! };
   if (reply.word === "below_floor") return { outcome: reply.word, price: first! };
   return refusal(reply, []);

@@ -4,16 +4,12 @@
 -- Reply: { "ok", price before, price } | { "product_not_found" } | { "corrupt_record", field, … } | { "no_discount" }
 local product_key = KEYS[1]
 
-local product = find_product(product_key, { "price", "list_price" })
-if not product then
-  return { "product_not_found" }
+local product, refusal = read_product(product_key, { "price", "list_price" })
+if refusal then
+  return refusal
 end
 if not product.list_price then
   return { "no_discount" }
-end
-local corrupt = judge_product(product, { "price", "list_price" })
-if corrupt then
-  return corrupt
 end
 
 redis.call("HSET", product_key, "price", product.list_price)

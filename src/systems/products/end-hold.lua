@@ -7,13 +7,9 @@
 local product_key, holds_key = unpack(KEYS)
 local hold_id, how = unpack(ARGV)
 
-local product = find_product(product_key, { "stock" })
-if not product then
-  return { "product_not_found" }
-end
-local corrupt = judge_product(product, { "stock" })
-if corrupt then
-  return corrupt
+local _, refusal = read_product(product_key, { "stock" })
+if refusal then
+  return refusal
 end
 if redis.call("ZREM", holds_key, hold_id) == 0 then
   return { "hold_lost" }

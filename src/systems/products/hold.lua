@@ -9,13 +9,9 @@
 local product_key, holds_key = unpack(KEYS)
 local hold_id, quantity, ttl_seconds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
-local product = find_product(product_key, { "stock" })
-if not product then
-  return { "product_not_found" }
-end
-local corrupt = judge_product(product, { "stock" })
-if corrupt then
-  return corrupt
+local product, refusal = read_product(product_key, { "stock" })
+if refusal then
+  return refusal
 end
 if stock_of(product.stock) < quantity then
   return { "insufficient_stock", product.stock }

@@ -1,5 +1,7 @@
 /** Holds: units taken out of the stock for a while, say while a buyer pays. */
+
 import type { Redis } from "../../redis/client.ts";
+import { numberIn } from "../../redis/error.ts";
 import type { Operation } from "../../redis/operation.ts";
 import endHoldLua from "./end-hold.lua";
 import holdLua from "./hold.lua";
@@ -25,8 +27,8 @@ export async function hold(
   const reply = await holdScript(redis, keysOf(id), { hold_id: holdId, quantity: String(quantity), ttl_seconds: String(ttlSeconds) }, op);
   if ("outcome" in reply) return reply;
   const [first, expiresAt, remaining] = reply.values;
-  if (reply.word === "ok") return { outcome: "ok", holdId: first!, expiresAt: expiresAt!, remaining: Number(remaining) };
-  if (reply.word === "insufficient_stock") return { outcome: reply.word, available: Number(first) };
+  if (reply.word === "ok") return { outcome: "ok", holdId: first!, expiresAt: expiresAt!, remaining: numberIn(remaining) };
+  if (reply.word === "insufficient_stock") return { outcome: reply.word, available: numberIn(first) };
   return refusal(reply, []);
 }
 
@@ -39,6 +41,6 @@ export const release = (redis: Redis, id: string, holdId: string, op: Operation)
 async function end(redis: Redis, id: string, holdId: string, how: "commit" | "release", op: Operation): Promise<EndHoldResult> {
   const reply = await endHoldScript(redis, keysOf(id), { hold_id: holdId, how }, op);
   if ("outcome" in reply) return reply;
-  if (reply.word === "ok") return { outcome: "ok", quantity: Number(reply.values[0]) };
+  if (reply.word === "ok") return { outcome: "ok", quantity: numberIn(reply.values[0]) };
   return refusal(reply, ["hold_lost"]);
 }

@@ -11,13 +11,14 @@ local function price_of(text)
   return price and not price.negative and price or nil
 end
 
--- The refusal { "corrupt_record", field, … } when some of the fields do not hold what they should, else nil.
+-- The refusal { "corrupt_record", field, … } when some of the fields do not hold what they should, else nil. Only
+-- list_price may be missing.
 local function judge_product(product, names)
   local refusal = { "corrupt_record" }
   for _, name in ipairs(names) do
     local read = name == "stock" and stock_of or price_of
-    if not read(product[name]) then
-      refusal[#refusal + 1] = name
+    if not read(product[name]) and (product[name] or name ~= "list_price") then
+      append(refusal, { name })
     end
   end
   return refusal[2] and refusal or nil
@@ -34,4 +35,13 @@ local function find_product(key, names)
     return nil
   end
   return product
+end
+
+-- The named fields of a product, and the refusal when there is none or some do not hold what they should.
+local function read_product(key, names)
+  local product = find_product(key, names)
+  if not product then
+    return nil, { "product_not_found" }
+  end
+  return product, judge_product(product, names)
 end

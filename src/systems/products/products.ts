@@ -136,7 +136,8 @@ async function save(redis: Redis, id: string, product: NewProduct, op: Operation
   if ("outcome" in reply) return reply;
   const [how, savedId] = reply.values;
   if (reply.word !== "ok") return refusedBy(reply.word, ["product_exists"]);
-  return { outcome: "ok", created: how === "created", ...readAs(savedId!, texts) };
+  if (!savedId) throw malformed(true);
+  return { outcome: "ok", created: how === "created", ...readAs(savedId, texts) };
 }
 
 /** Merge into a product. See update.lua. */
@@ -147,7 +148,9 @@ export async function update(redis: Redis, id: string, patch: ProductPatch, op: 
   const reply = await updateScript(redis, keysOf(id), args, op);
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusal(reply, ["too_many_fields"]);
-  return { outcome: "ok", ...readAs(id, pairs(reply.values) ?? []) };
+  const texts = pairs(reply.values) ?? [];
+  if (misfits(schema, texts).length) throw malformed(true); // the script would have refused them
+  return { outcome: "ok", ...readAs(id, texts) };
 }
 
 /** Delete a product and drop its holds. See remove.lua. */

@@ -8,13 +8,9 @@
 local product_key = KEYS[1]
 local quantity, expect_price = tonumber(ARGV[1]), decimal(ARGV[2])
 
-local product = find_product(product_key, { "stock", "price" })
-if not product then
-  return { "product_not_found" }
-end
-local corrupt = judge_product(product, { "stock", "price" })
-if corrupt then
-  return corrupt
+local product, refusal = read_product(product_key, { "stock", "price" })
+if refusal then
+  return refusal
 end
 local price = price_of(product.price)
 if expect_price and compare_decimals(price, expect_price) ~= 0 then

@@ -7,13 +7,9 @@
 local product_key = KEYS[1]
 local quantity, most_stock = tonumber(ARGV[1]), tonumber(ARGV[2])
 
-local product = find_product(product_key, { "stock" })
-if not product then
-  return { "product_not_found" }
-end
-local corrupt = judge_product(product, { "stock" })
-if corrupt then
-  return corrupt
+local product, refusal = read_product(product_key, { "stock" })
+if refusal then
+  return refusal
 end
 if stock_of(product.stock) + quantity > most_stock then
   return { "out_of_range", product.stock }

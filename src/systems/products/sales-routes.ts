@@ -8,7 +8,7 @@ import { id } from "../../http/schema.ts";
 import * as discounts from "./discounts.ts";
 import * as holds from "./holds.ts";
 import { productProblems } from "./problems.ts";
-import { mostStock } from "./products.ts";
+import { units, wholeNumber } from "./schemas.ts";
 import * as stock from "./stock.ts";
 
 const refuse = refusals({
@@ -19,8 +19,6 @@ const refuse = refusals({
   hold_lost: [409, "The hold has ended, was committed or released, or never was."],
 });
 
-const whole = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
-const units = whole(1, mostStock);
 const decimal = v.pipe(v.string(), v.regex(/^(0|[1-9]\d{0,14})(\.\d{1,4})?$/, "a decimal from 0 as text, up to 4 decimals"));
 const aboveZero = v.pipe(decimal, v.regex(/[1-9]/, "more than 0"));
 const percent = v.pipe(
@@ -43,7 +41,7 @@ export const routes = new Hono<App>()
       scope: "products",
       write: true,
       param,
-      body: v.strictObject({ quantity: whole(1, 1000), expect_price: v.optional(seenPrice) }),
+      body: v.strictObject({ quantity: wholeNumber(1, 1000), expect_price: v.optional(seenPrice) }),
       answers: { 200: v.object({ product_id: v.string(), quantity: v.number(), unit_price: money, total: money, remaining: v.number() }) },
       problems: [...common, "insufficient_stock", "price_changed"],
     }),
@@ -119,7 +117,7 @@ export const routes = new Hono<App>()
       scope: "products",
       write: true,
       param,
-      body: v.strictObject({ quantity: units, ttl_seconds: v.optional(whole(10, 86_400), 900) }),
+      body: v.strictObject({ quantity: units, ttl_seconds: v.optional(wholeNumber(10, 86_400), 900) }),
       answers: { 201: v.object({ hold_id: v.string(), expires_at: v.string(), remaining: v.number() }) },
       problems: [...common, "insufficient_stock"],
     }),

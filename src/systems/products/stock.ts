@@ -1,5 +1,7 @@
 /** What changes a product's stock for good: selling and restocking. */
+
 import type { Redis } from "../../redis/client.ts";
+import { numberIn } from "../../redis/error.ts";
 import type { Operation } from "../../redis/operation.ts";
 import { keysOf, mostStock, type ProductRefusal, productScript, refusal } from "./products.ts";
 import purchaseLua from "./purchase.lua";
@@ -25,8 +27,8 @@ export async function purchase(
   const reply = await purchaseScript(redis, keysOf(id), { quantity: String(quantity), expect_price: expectPrice }, op);
   if ("outcome" in reply) return reply;
   const [first, total, remaining] = reply.values;
-  if (reply.word === "ok") return { outcome: "ok", unitPrice: first!, total: total!, remaining: Number(remaining) };
-  if (reply.word === "insufficient_stock") return { outcome: reply.word, available: Number(first) };
+  if (reply.word === "ok") return { outcome: "ok", unitPrice: first!, total: total!, remaining: numberIn(remaining) };
+  if (reply.word === "insufficient_stock") return { outcome: reply.word, available: numberIn(first) };
   if (reply.word === "price_changed") return { outcome: reply.word, price: first! };
   return refusal(reply, []);
 }
@@ -36,7 +38,7 @@ export async function restock(redis: Redis, id: string, quantity: number, op: Op
   const reply = await restockScript(redis, keysOf(id), { quantity: String(quantity), most_stock: String(mostStock) }, op);
   if ("outcome" in reply) return reply;
   const [units] = reply.values;
-  if (reply.word === "ok") return { outcome: "ok", remaining: Number(units) };
-  if (reply.word === "out_of_range") return { outcome: reply.word, stock: Number(units) };
+  if (reply.word === "ok") return { outcome: "ok", remaining: numberIn(units) };
+  if (reply.word === "out_of_range") return { outcome: reply.word, stock: numberIn(units) };
   return refusal(reply, []);
 }

@@ -13,19 +13,7 @@ local product = read_hash(product_key)
 if next(product) == nil then
   return { "product_not_found" }
 end
-local gone, set = {}, {}
-for i = 3, 2 + removed do
-  if product[ARGV[i]] then
-    gone[#gone + 1] = ARGV[i]
-    product[ARGV[i]] = nil
-  end
-end
-for i = 3 + removed, #ARGV, 2 do
-  if product[ARGV[i]] ~= ARGV[i + 1] then
-    append(set, { ARGV[i], ARGV[i + 1] })
-    product[ARGV[i]] = ARGV[i + 1]
-  end
-end
+local gone, set = judge_merge_patch(product, ARGV, 3, removed)
 local names = {}
 for _, name in ipairs({ "price", "stock", "list_price", "rating" }) do
   names[#names + 1] = product[name] and name
@@ -39,8 +27,5 @@ if #set > 0 and #flat / 2 + (product.list_price and 0 or 1) > most_fields then
   return { "too_many_fields" }
 end
 
-if #gone > 0 then
-  redis.call("HDEL", product_key, unpack(gone))
-end
-write_hash(product_key, set)
+merge_hash(product_key, gone, set)
 return append({ "ok" }, flat)

@@ -3,6 +3,18 @@
 -- A claim has: field, wanted (the text in lower case, "" when it stays as it is), key (the claim to take),
 -- old (the text that old_key stands for), old_key (the claim to free), rival_id and rival (who holds the key).
 
+-- The claims that a script's keys and arguments speak of: save.lua and update.lua have them at the same places.
+local function read_claims(keys, args)
+  local claims = {}
+  for i, field in ipairs({ "username", "email" }) do
+    claims[i] = {
+      field = field, wanted = args[1 + i], key = keys[1 + i], old = args[3 + i], old_key = keys[3 + i],
+      rival_id = args[5 + i], rival = keys[5 + i],
+    }
+  end
+  return claims
+end
+
 -- Nil when the claims can be taken, else the refusal: the profile's own texts are other ones than the caller knew
 -- (`moved`), somebody unknown holds the claim (`rival`), or somebody who still carries the name (`…_taken`).
 local function judge_claims(profile, id, claims)

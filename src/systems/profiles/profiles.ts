@@ -21,7 +21,7 @@ import removeLua from "./remove.lua";
 import saveLua from "./save.lua";
 import updateLua from "./update.lua";
 
-const profileKey = (id: string) => `user:${id}`;
+export const profileKey = (id: string) => `user:${id}`;
 const usernameKey = (username: string) => `hop:username:${lowerCase(username)}`;
 const emailKey = (email: string) => `hop:email:${createHash("sha256").update(lowerCase(email)).digest("hex")}`;
 
@@ -85,8 +85,7 @@ export async function get(redis: Redis, id: string, fields?: readonly string[]):
     return texts ? readAs(id, texts) : null;
   }
   const texts = await readHash(redis, profileKey(id));
-  if (texts) rememberNames(id, texts);
-  return texts && readAs(id, texts);
+  return texts && show(id, texts);
 }
 
 /** Many profiles in the order of their ids, null for each that is missing. One hop. */
@@ -117,7 +116,7 @@ async function save(redis: Redis, id: string, profile: NewProfile, op: Operation
   if ("outcome" in reply) return reply;
   const [how, savedId, ...flat] = reply.values;
   if (reply.word !== "ok") return refusedBy(reply.word, ["profile_exists", "username_taken", "email_taken"]);
-  return { outcome: "ok", created: how === "created", ...readWritten(savedId!, flat) };
+  return { outcome: "ok", created: how === "created", ...show(savedId!, pairs(flat) ?? []) };
 }
 
 /** Merge into a profile. See update.lua. */
@@ -135,7 +134,7 @@ export async function update(redis: Redis, id: string, patch: ProfilePatch, op: 
   );
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusedBy(reply.word, ["profile_not_found", "too_many_fields", "corrupt_record", "username_taken", "email_taken"]);
-  return { outcome: "ok", ...readWritten(id, reply.values) };
+  return { outcome: "ok", ...show(id, pairs(reply.values) ?? []) };
 }
 
 /** Delete a profile and free its claims. See remove.lua. */
@@ -232,8 +231,8 @@ const readAs = (id: string, texts: Texts): Read => ({
   etag: contentEtag(texts),
 });
 
-function readWritten(id: string, flat: string[]): Read {
-  const texts = pairs(flat) ?? [];
+/** What all texts of a profile show. */
+export function show(id: string, texts: Texts): Read {
   rememberNames(id, texts);
   return readAs(id, texts);
 }

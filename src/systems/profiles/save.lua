@@ -17,21 +17,14 @@
 -- ARGV[9] fields...           field, text, …
 -- Reply: { "ok", "created" | "replaced", id, field, text, … } | { "profile_exists" }
 --      | { "username_taken" } | { "email_taken" } | { "moved", username, email } | { "rival", field, id }
-local profile_key, username_claim, email_claim, old_username_claim, old_email_claim = unpack(KEYS)
-local username_rival, email_rival = KEYS[6], KEYS[7]
-local id, username, email, old_username, old_email, username_rival_id, email_rival_id, only_new = unpack(ARGV)
+local profile_key, id, only_new = KEYS[1], ARGV[1], ARGV[8]
+local claims = read_claims(KEYS, ARGV)
 
 local profile = read_hash(profile_key)
 local exists = next(profile) ~= nil
 if exists and only_new == "1" then
   return { "profile_exists" }
 end
-local claims = {
-  { field = "username", wanted = username, key = username_claim, old = old_username, old_key = old_username_claim,
-    rival_id = username_rival_id, rival = username_rival },
-  { field = "email", wanted = email, key = email_claim, old = old_email, old_key = old_email_claim,
-    rival_id = email_rival_id, rival = email_rival },
-}
 local refusal = judge_claims(profile, id, claims)
 if refusal then
   return refusal

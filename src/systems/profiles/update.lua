@@ -18,9 +18,8 @@
 -- ARGV[10] changes...         names to remove, then field, text, …
 -- Reply: { "ok", field, text, … } the whole profile | { "profile_not_found" } | { "too_many_fields" } | { "corrupt_record" }
 --      | { "username_taken" } | { "email_taken" } | { "moved", username, email } | { "rival", field, id }
-local profile_key, username_claim, email_claim, old_username_claim, old_email_claim = unpack(KEYS)
-local username_rival, email_rival = KEYS[6], KEYS[7]
-local id, username, email, old_username, old_email, username_rival_id, email_rival_id = unpack(ARGV)
+local profile_key, id = KEYS[1], ARGV[1]
+local claims = read_claims(KEYS, ARGV)
 local most_fields, removed = tonumber(ARGV[8]), tonumber(ARGV[9])
 
 local profile, before = read_hash(profile_key)
@@ -28,31 +27,12 @@ local fields_before = #before
 if next(profile) == nil then
   return { "profile_not_found" }
 end
-local claims = {
-  { field = "username", wanted = username, key = username_claim, old = old_username, old_key = old_username_claim,
-    rival_id = username_rival_id, rival = username_rival },
-  { field = "email", wanted = email, key = email_claim, old = old_email, old_key = old_email_claim,
-    rival_id = email_rival_id, rival = email_rival },
-}
 local refusal = judge_claims(profile, id, claims)
 if refusal then
   return refusal
 end
 
-local gone, set = {}, {}
-for i = 10, 9 + removed do
-  if profile[ARGV[i]] then
-    gone[#gone + 1] = ARGV[i]
-    profile[ARGV[i]] = nil
-  end
-end
-for i = 10 + removed, #ARGV, 2 do
-  if profile[ARGV[i]] ~= ARGV[i + 1] then
-    set[#set + 1] = ARGV[i]
-    set[#set + 1] = ARGV[i + 1]
-    profile[ARGV[i]] = ARGV[i + 1]
-  end
-end
+local gone, set = judge_merge_patch(profile, ARGV, 10, removed)
 local flat = flatten(profile)
 if #flat > 2 * most_fields and #flat > fields_before then
   return { "too_many_fields" }
@@ -60,9 +40,6 @@ end
 if #flat == 0 then
   return { "corrupt_record" } -- without its names it is no profile; removing its last field would leave none
 end
-if #gone > 0 then
-  redis.call("HDEL", profile_key, unpack(gone))
-end
-write_hash(profile_key, set)
+merge_hash(profile_key, gone, set)
 take_claims(id, claims)
 return append({ "ok" }, flat)

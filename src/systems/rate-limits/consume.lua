@@ -20,7 +20,7 @@ local counts = redis.call("HMGET", uses_key, unpack(endpoints))
 local records = redis.call("HMGET", windows_key, unpack(endpoints))
 local time = now_ms()
 
-local refused, unrecorded = false, false
+local refused = false
 for i, policy in ipairs(policies) do
   local state = read_window(counts[i], records[i], time, policy.span)
   if not state then
@@ -29,11 +29,10 @@ for i, policy in ipairs(policies) do
   if state.algorithm ~= policy.algorithm then
     state.algorithm, state.window = policy.algorithm, policy.span
     state.log = state.used > 0 and { { at = time, uses = state.used } } or {}
-    state.unrecorded = state.used > 0
+    policy.changes = true
   end
   policy.state = state
   refused = refused or state.used + policy.cost > policy.limit
-  unrecorded = unrecorded or state.unrecorded
 end
 
 -- When the oldest use leaves its window, or so many that the cost fits.
@@ -74,7 +73,7 @@ for _, policy in ipairs(policies) do
   append(reply, { whole(taken), whole(state.used), whole(comes_back(policy) - time) })
   if not refused or state.unrecorded then
     append(used, { policy.endpoint, whole(state.used) })
-    if policy.opens or state.unrecorded or policy.algorithm == "sliding" then
+    if policy.opens or policy.changes or policy.algorithm == "sliding" then
       append(recorded, { policy.endpoint, write_record(state) })
     end
     -- Sliding: until the end of the slot, so that the next use in it finds the TTL long enough.
@@ -82,7 +81,7 @@ for _, policy in ipairs(policies) do
     local counted_from = policy.algorithm == "fixed" and last or math.ceil((last + 1) / slot) * slot
     needed = math.max(needed, counted_from + state.window - time)
     opens = opens or policy.opens
-    is_new = is_new or policy.opens or state.unrecorded
+    is_new = is_new or policy.opens or policy.changes
   end
 end
 -- After a refusal only uses that another service counted are written: their window has to start, or it never ends.

@@ -15,11 +15,13 @@ export type Limit = { id: string; endpoint: string; limit: number; windowSeconds
 /**
  * What this isolate knows of a limit. It takes uses of a fixed window by the hundredth part of the limit and spends
  * them itself: so most requests ask nobody, never more than the limit pass, and of an isolate that stops at most a
- * hundredth is lost. It remembers a refusal until the limit has room again: a flood costs no hops.
+ * hundredth is lost. It remembers a refusal until the limit has room again, and asks once a minute whether somebody
+ * has given uses back meanwhile: a flood costs no hops.
  */
-type Purse = { units: number; left: number; until: number; refusedUntil: number; askingSince: number };
+type Purse = { units: number; left: number; until: number; refusedAt: number; refusedUntil: number; askingSince: number };
 const purses = new Map<string, Purse>();
 const mostPurses = 10_000;
+const rememberMs = 60_000;
 /** Of requests that ask at once, one asks for more than one use; when it has got no answer by then, another may. */
 const askingMs = 1_000;
 
@@ -40,7 +42,7 @@ export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { r
     const purse = purseOf(limit);
     const askedAt = Date.now();
     if (purse.until <= askedAt) purse.units = 0;
-    if (purse.units === 0 && purse.refusedUntil > askedAt) return refusal(c, limit, purse);
+    if (purse.units === 0 && Math.min(purse.refusedUntil, purse.refusedAt + rememberMs) > askedAt) return refusal(c, limit, purse);
 
     const spends = purse.units > 0;
     if (spends) purse.units -= 1;
@@ -69,7 +71,7 @@ export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { r
 
 function purseOf({ id, endpoint }: Limit): Purse {
   const name = `${endpoint} ${id}`;
-  const purse = purses.get(name) ?? { units: 0, left: 0, until: 0, refusedUntil: 0, askingSince: 0 };
+  const purse = purses.get(name) ?? { units: 0, left: 0, until: 0, refusedAt: 0, refusedUntil: 0, askingSince: 0 };
   purses.delete(name);
   purses.set(name, purse);
   if (purses.size > mostPurses) purses.delete(purses.keys().next().value!);
@@ -81,7 +83,8 @@ function put(purse: Purse, { limit }: Limit, { word, taken, used, resetMs }: rat
   if (word === "corrupt_record") return true; // an operator's to repair, not a caller's to suffer from
   purse.left = limit - used;
   if (word === "rate_limited") {
-    purse.refusedUntil = Date.now() + resetMs;
+    purse.refusedAt = Date.now();
+    purse.refusedUntil = purse.refusedAt + resetMs;
     return false;
   }
   purse.until = askedAt + resetMs;

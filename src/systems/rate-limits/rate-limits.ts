@@ -12,7 +12,7 @@
  *             made, at most a twentieth of a window late
  */
 import type { Redis } from "../../redis/client.ts";
-import { malformed } from "../../redis/error.ts";
+import { malformed, numberIn } from "../../redis/error.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { riderLua } from "../../redis/rider.ts";
 import { evaluate, type Rider, readingScript } from "../../redis/script.ts";
@@ -96,7 +96,7 @@ const policyArgs = ({ endpoint, limit, windowSeconds, cost, algorithm }: Policy,
 function standingsOf(policies: Policy[], values: string[]): Standing[] {
   if (values.length !== 3 * policies.length) throw malformed(true);
   return policies.map(({ endpoint, limit, windowSeconds }, i) => {
-    const used = Number(values[3 * i + 1]);
+    const used = numberIn(values[3 * i + 1]);
     return { endpoint, limit, windowSeconds, used, remaining: Math.max(0, limit - used), resetIn: seconds(values[3 * i + 2]!) };
   });
 }
@@ -125,5 +125,5 @@ export async function reset(redis: Redis, id: string, endpoint: string | undefin
   return reply.word === "ok" ? { outcome: "ok" } : refusedBy(reply.word, []);
 }
 
-const useOf = (endpoint: string, used = "0", ms = ""): Use => ({ endpoint, used: Number(used), resetIn: ms === "" ? null : seconds(ms) });
-const seconds = (ms: string) => Math.ceil(Number(ms) / 1000);
+const useOf = (endpoint: string, used = "0", ms = ""): Use => ({ endpoint, used: numberIn(used), resetIn: ms === "" ? null : seconds(ms) });
+const seconds = (ms: string) => Math.ceil(numberIn(ms) / 1000);

@@ -34,6 +34,11 @@ const policies = v.strictObject({
   ),
 });
 
+/** Judged as the one that it is meant to be, so that errors point at its parts; to the API document it is either. */
+const consumption = v.lazy((body) =>
+  body === undefined ? v.union([policies, policy]) : typeof body === "object" && body && "policies" in body ? policies : policy,
+);
+
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 const standing = v.object({ endpoint: v.string(), limit: count, used: count, remaining: count, reset_in: count });
 const use = v.object({ endpoint: v.string(), used: count, reset_in: v.nullable(count) });
@@ -58,7 +63,7 @@ export const routes = new Hono<App>()
       scope: "rate-limits",
       write: true,
       param,
-      body: v.union([policies, policy], "either policies or endpoint, limit and window_seconds"),
+      body: consumption,
       answers: { 200: v.object({ allowed: v.literal(true), policies: v.array(standing) }) },
       problems: ["rate_limited", "corrupt_record"],
     }),
@@ -115,7 +120,7 @@ export const routes = new Hono<App>()
       scope: "rate-limits",
       write: true,
       param,
-      query: v.object({ endpoint: v.optional(endpointName) }),
+      query: v.strictObject({ endpoint: v.optional(endpointName) }),
       answers: { 204: null },
     }),
     async (c) => {

@@ -4,11 +4,12 @@
 -- ARGV[1] user_id
 -- ARGV[2] session_id
 -- ARGV[3] secret_hash
+-- ARGV[4] only_reads   "1" leaves the session untouched
 -- Reply: nil to go on | { "unauthorized" } | { "corrupt_record" }
 local session, index = unpack(KEYS)
-local user_id, session_id, secret_hash = unpack(ARGV)
+local user_id, session_id, secret_hash, only_reads = unpack(ARGV)
 
-local fields, refusal = check_session(session, index, user_id, session_id, secret_hash)
+local fields, refusal = check_session(session, index, user_id, session_id, secret_hash, only_reads == "1")
 if fields then
   return nil
 end

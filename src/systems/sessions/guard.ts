@@ -13,7 +13,7 @@ import guardLua from "./guard.lua";
 import sessionLua from "./session.lua";
 import { parseToken } from "./tokens.ts";
 
-const guard = guardScript([sessionLua, guardLua], { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash"] });
+const guard = guardScript([sessionLua, guardLua], { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash", "only_reads"] });
 
 export type SessionGuard = Guard & {
   /** True only behind the guard: until the script has run, this is what the token says. */
@@ -26,15 +26,15 @@ export type SessionGuard = Guard & {
   callerId: string;
 };
 
-/** The guard for a session token, or null when it is no token of ours. */
-export function sessionGuard(token: string): SessionGuard | null {
+/** The guard for a session token, or null when it is no token of ours. With `onlyReads` it does not touch the session. */
+export function sessionGuard(token: string, onlyReads = false): SessionGuard | null {
   const parsed = parseToken(token);
   if (!parsed) return null;
   const { userId, sessionId, secretHash } = parsed;
   return {
     ...guard(
       { session: `session:${sessionId}`, index: `hop:sessions:${userId}` },
-      { user_id: userId, session_id: sessionId, secret_hash: secretHash },
+      { user_id: userId, session_id: sessionId, secret_hash: secretHash, only_reads: onlyReads ? "1" : "" },
     ),
     userId,
     sessionId,

@@ -7,13 +7,12 @@ import { endpoint } from "../../http/endpoint.ts";
 import { refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
 import { id, readOnly, scalarValue, textOf, withCustomFields } from "../../http/schema.ts";
+import { sessionProblems } from "./problems.ts";
+import { session, shown } from "./schemas.ts";
 import * as sessions from "./sessions.ts";
 import { secretKey } from "./tokens.ts";
 
-const refuse = refusals({
-  // One answer for whatever a token or an id may lack: it tells nothing.
-  session_not_found: [404, "There is no such session, or it has ended."],
-});
+const refuse = refusals(sessionProblems);
 
 /** Fields that only we set, and names that answers use. */
 const fixed = {
@@ -52,17 +51,6 @@ const newSession = v.strictObject({
   cookie: v.optional(v.boolean()),
 });
 
-const shown = {
-  session_id: v.string(),
-  user_id: v.string(),
-  username: v.optional(v.string()),
-  login_time: v.optional(v.string()),
-  last_activity: v.optional(v.string()),
-  ip_address: v.optional(v.string()),
-  user_agent: v.optional(v.string()),
-  ttl_seconds: v.optional(v.unknown()),
-};
-const session = v.objectWithRest(shown, v.unknown());
 const tokenBody = v.strictObject({ token: v.string() });
 const ofUser = v.object({ user_id: id });
 const one = v.object({ user_id: id, session_id: id });
@@ -151,7 +139,7 @@ export const routes = new Hono<App>()
       scope: "sessions",
       write: true,
       param: ofUser,
-      query: v.object({ except: v.optional(id) }),
+      query: v.strictObject({ except: v.optional(id) }),
       answers: { 204: null },
     }),
     async (c) => {
@@ -184,7 +172,10 @@ export const routes = new Hono<App>()
       scope: "sessions",
       write: true,
       param: one,
-      body: customFields,
+      body: v.pipe(
+        customFields,
+        v.check((body) => Object.values(body).filter((value) => value !== null).length <= mostCustom, `up to ${mostCustom} fields`),
+      ),
       mergePatch: true,
       answers: { 200: session },
       problems: ["session_not_found", "too_many_fields"],

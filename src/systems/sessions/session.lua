@@ -52,10 +52,10 @@ end
 
 -- The fields of the session that this secret opens and the milliseconds it lives on, or nil and why not. Touches it
 -- when the last touch is over 60 seconds old, or half of an idle limit below 120, so that short ones slide too; and when
--- another service took its TTL away or made it too long.
+-- another service took its TTL away or made it too long; with `only_reads` it is not touched.
 -- Comparing the hashes with == is safe: an attacker who measures how far they agree learns a prefix of a SHA-256,
 -- which does not lead to 256 random bits that have it.
-local function check_session(session, index, user_id, session_id, secret_hash)
+local function check_session(session, index, user_id, session_id, secret_hash, only_reads)
   local fields = read_hash(session)
   if fields.secret_hash ~= secret_hash then
     return nil, "session_not_found"
@@ -71,6 +71,9 @@ local function check_session(session, index, user_id, session_id, secret_hash)
     return nil, "corrupt_record"
   end
   local most_ms = math.min(idle * 1000, left)
+  if only_reads then
+    return fields, ttl_ms
+  end
   local touched = seconds_of(fields.last_activity)
   if not touched or math.abs(seconds - touched) > math.min(60, idle / 2) or ttl_ms < 0 or ttl_ms > most_ms + 1000 then
     fields.last_activity = iso_time(seconds, microseconds)

@@ -16,7 +16,7 @@
 import type { Redis } from "../../redis/client.ts";
 import type { Json, Texts } from "../../redis/codec.ts";
 import { flatten, readFields, text, writeFields } from "../../redis/codec.ts";
-import { malformed } from "../../redis/error.ts";
+import { malformed, numberIn } from "../../redis/error.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { pairs } from "../../redis/read.ts";
 import { type Guard, type GuardRefusal, guardRefusal, readingScript } from "../../redis/script.ts";
@@ -35,7 +35,7 @@ import validateLua from "./validate.lua";
 
 export { sessionGuard } from "./guard.ts";
 
-const sessionKey = (id: string) => `session:${id}`;
+export const sessionKey = (id: string) => `session:${id}`;
 const indexKey = (userId: string) => `hop:sessions:${userId}`;
 const keysOf = (userId: string, sessionId: string) => ({ session: sessionKey(sessionId), index: indexKey(userId) });
 
@@ -156,7 +156,7 @@ export async function validate(redis: Redis, token: string): Promise<ValidateRes
   const { userId, sessionId } = parsed;
   const [word = "", milliseconds, ...flat] = await validateScript(redis, keysOf(userId, sessionId), argsOf(parsed));
   if (word !== "ok") return refusedBy(word, ["session_not_found", "corrupt_record"]);
-  return { outcome: "ok", session: readAs(sessionId, flat), expiresIn: Math.ceil(Number(milliseconds) / 1000) };
+  return { outcome: "ok", session: readAs(sessionId, flat), expiresIn: Math.ceil(numberIn(milliseconds, false) / 1000) };
 }
 
 /** Read a living session. See get.lua. */
@@ -184,7 +184,7 @@ export async function list(redis: Redis, userId: string, prune: boolean, guard?:
   if (word !== "ok") throw malformed(false);
   const sessions: Session[] = [];
   for (let at = 0; at < values.length; ) {
-    const end = at + 2 + 2 * Number(values[at + 1]);
+    const end = at + 2 + 2 * Math.max(0, numberIn(values[at + 1], false));
     if (!(end <= values.length)) throw malformed(false);
     sessions.push(readAs(values[at]!, values.slice(at + 2, end)));
     at = end;
@@ -254,7 +254,10 @@ export async function removeAll(redis: Redis, userId: string, except: string | u
 
 const argsOf = ({ userId, sessionId, secretHash }: Token) => ({ user_id: userId, session_id: sessionId, secret_hash: secretHash });
 
-const readAs = (id: string, flat: string[]): Session => {
-  const texts: Texts = pairs(flat) ?? [];
-  return { ...readFields(schema, texts), session_id: id } as Session;
-};
+const readAs = (id: string, flat: string[]): Session => show(id, pairs(flat) ?? []);
+
+/** What the texts of a session show. */
+export function show(id: string, texts: Texts): Session {
+  const { secret_hash: _, ...fields } = readFields(schema, texts);
+  return { ...fields, session_id: id } as Session;
+}

@@ -15,25 +15,10 @@ local fields = read_hash(session)
 if not time_left(fields, user_id, redis.call("ZSCORE", index, session_id), (now_ms())) then
   return { "session_not_found" }
 end
-local gone, set = {}, {}
-for i = 5, 4 + removed do
-  if fields[ARGV[i]] then
-    gone[#gone + 1] = ARGV[i]
-    fields[ARGV[i]] = nil
-  end
-end
-for i = 5 + removed, #ARGV, 2 do
-  if fields[ARGV[i]] ~= ARGV[i + 1] then
-    append(set, { ARGV[i], ARGV[i + 1] })
-    fields[ARGV[i]] = ARGV[i + 1]
-  end
-end
+local gone, set = judge_merge_patch(fields, ARGV, 5, removed)
 local flat = flatten(fields)
 if #flat > 2 * most_fields and #set > 0 then
   return { "too_many_fields" }
 end
-if #gone > 0 then
-  redis.call("HDEL", session, unpack(gone))
-end
-write_hash(session, set)
+merge_hash(session, gone, set)
 return append({ "ok", content_tag(flat) }, shown(fields))
