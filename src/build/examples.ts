@@ -13,9 +13,12 @@ export type Operation = {
   description: string;
   parameters: Parameter[];
   requestBody?: { content: Record<string, { schema: Schema }> };
+  /** Schemes that it takes; without it an API key. */
+  security?: Record<string, unknown>[];
   responses: Record<string, { description: string; content?: Record<string, { schema: Schema }> }>;
 };
 export type Example = {
+  credential: Credential;
   method: string;
   template: string;
   params: Record<string, string>;
@@ -23,6 +26,10 @@ export type Example = {
   headers: Record<string, string>;
   body?: unknown;
 };
+
+type Credential = "apiKey" | "session" | "none";
+const credentialOf = ({ security }: Operation): Credential => (!security ? "apiKey" : security.length ? "session" : "none");
+const variables = { apiKey: ["API_KEY", "apiKey"], session: ["SESSION_TOKEN", "sessionToken"] } as const;
 
 /** Ids that a path may have, by the part of the path after /v1/. Those in capitals come from an answer. */
 const ids: Record<string, Record<string, string>> = {
@@ -36,6 +43,7 @@ const ids: Record<string, Record<string, string>> = {
   cache: { name: "user", id: "1", field: "tier" },
   "rate-limits": { id: "1" },
   hashes: { key: "profile:user:1", field: "age" },
+  me: { product: "1001", session_id: "SESSION_ID" },
   webhooks: { source: "shop" },
 };
 
@@ -87,6 +95,15 @@ const own: Record<string, { body?: unknown; query?: Record<string, string>; head
   "PUT /v1/hashes/{key}/fields/{field}": { body: { value: "26" } },
   "PUT /v1/hashes/{key}/fields/{field}/ttl": { body: { seconds: 3600 } },
   "POST /v1/hashes/{key}/fields/{field}/increment": { body: { by: 1, max: 150 } },
+  "PATCH /v1/me/profile": { body: { bio: "Reads manuals for fun." } },
+  "GET /v1/me/cart": { query: { view: "priced" } },
+  "POST /v1/me/cart/items": { body: { product_id: "1001", quantity: 2 } },
+  "PUT /v1/me/cart/items/{product}": { body: { quantity: 1 } },
+  "POST /v1/me/cart/checkout": { body: { items: [{ product_id: "1001", quantity: 1 }] } },
+  "POST /v1/webhooks/{source}": {
+    body: { type: "product.restocked", timestamp: "2026-01-31T12:00:00Z", data: { product_id: "1001", quantity: 10 } },
+    headers: { "webhook-id": "evt-1", "webhook-timestamp": "WEBHOOK_TIME", "webhook-signature": "WEBHOOK_SIGNATURE" },
+  },
   "POST /v1/batch": {
     body: {
       requests: [
@@ -109,7 +126,8 @@ export const sampleData: readonly (readonly [line: string, body: unknown])[] = [
   ["PUT /v1/hashes/profile:user:1", { name: "Alice", age: "25", city: "NYC" }],
 ];
 
-export function exampleOf(method: string, template: string, { parameters, requestBody }: Operation): Example {
+export function exampleOf(method: string, template: string, operation: Operation): Example {
+  const { parameters, requestBody } = operation;
   const line = `${method} ${template}`;
   const { query, headers = {}, body } = own[line] ?? {};
   const given = ids[template.split("/")[2]!] ?? {};
@@ -118,11 +136,12 @@ export function exampleOf(method: string, template: string, { parameters, reques
   const needed = parameters.filter((parameter) => parameter.in === "query" && parameter.required);
   const whole = body ?? (schema && sample(schema));
   return {
+    credential: credentialOf(operation),
     method,
     template,
     params: Object.fromEntries(params),
     query: query ?? Object.fromEntries(needed.map(({ name, schema }) => [name, String(sample(schema))])),
-    headers: method === "GET" || method === "HEAD" ? headers : { "Idempotency-Key": "example-1", ...headers },
+    headers: !parameters.some(({ name }) => name === "Idempotency-Key") ? headers : { "Idempotency-Key": "example-1", ...headers },
     ...(whole !== undefined && { body: whole }),
   };
 }
@@ -158,10 +177,10 @@ const pathOf = ({ template, params, query }: Example) => {
 const shellText = (text: string) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 export function curlOf(example: Example): string {
-  const { method, headers, body } = example;
+  const { method, headers, body, credential } = example;
   const lines = [
     `curl -sX ${method} "$ONEHOP_URL"${shellText(pathOf(example))}`,
-    `-H "Authorization: Bearer $API_KEY"`,
+    ...(credential === "none" ? [] : [`-H "Authorization: Bearer $${variables[credential][0]}"`]),
     ...Object.entries(headers).map(([name, value]) => `-H ${shellText(`${name}: ${value}`)}`),
     ...(body === undefined ? [] : ["-H 'Content-Type: application/json'", `-d ${shellText(JSON.stringify(body))}`]),
   ];
@@ -174,9 +193,9 @@ const js = (value: unknown, indent = "") =>
     .replaceAll("\n", `\n${indent}`);
 
 export function fetchOf(example: Example): string {
-  const { method, headers, body } = example;
+  const { method, headers, body, credential } = example;
   const all = [
-    "Authorization: `Bearer \u0024{apiKey}`",
+    ...(credential === "none" ? [] : [`Authorization: \`Bearer \${${variables[credential][1]}}\``]),
     ...Object.entries(headers).map(([name, value]) => `${JSON.stringify(name)}: ${JSON.stringify(value)}`),
   ];
   if (body !== undefined) all.push('"Content-Type": "application/json"');

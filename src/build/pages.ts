@@ -80,7 +80,8 @@ for machines: <a href="/openapi.json">/openapi.json</a>.</p>
 <li>Send the <code>X-Sync-Token</code> of an answer back to read at least its state.</li>
 <li>An error is a problem with a <code>code</code>: <a href="/problems">all codes</a>.</li>
 <li><code>Server-Timing</code> says how many hops to Redis a call took.</li></ul>
-<p>The examples take <code>ONEHOP_URL</code> and <code>API_KEY</code> from the environment, in JavaScript <code>url</code> and <code>apiKey</code>.
+<p>The examples take <code>ONEHOP_URL</code> and <code>API_KEY</code> from the environment, in JavaScript <code>url</code> and <code>apiKey</code>;
+what an end user may do with a session takes <code>SESSION_TOKEN</code> and <code>sessionToken</code> in place of the key.
 The typed client is made once, with <code>const { v1 } = createClient(url, { token: apiKey })</code>. Ids in capitals come from an earlier answer.</p>
 <h2 id="redis-commands">Redis commands as calls</h2>${seedHtml(seedTable(readme))}
 ${sections.join("\n")}</main></div>`,

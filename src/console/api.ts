@@ -47,6 +47,11 @@ export function signOut(): void {
 
 /** Send a request. A failure of the network is an answer with status 0. */
 export async function send({ method, path, headers = {}, body }: Request): Promise<Answer> {
+  const unfit = Object.entries(headers).find(([, value]) => !/^[\x20-\x7e]*$/.test(value));
+  if (unfit) {
+    const problem = { code: "malformed_header", title: "Not sent", detail: `${unfit[0]} takes plain ASCII characters only.`, status: 0 };
+    return { status: 0, ok: false, headers: new Headers(), body: null, problem };
+  }
   const began = performance.now();
   let answer: Answer;
   try {

@@ -2,7 +2,7 @@
 
 import type { FunctionComponent } from "preact";
 import { render } from "preact";
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { signIn, signOut } from "./api.ts";
 import { useRoute } from "./hooks.ts";
 import { Cache } from "./pages/cache.tsx";
@@ -80,6 +80,8 @@ function App() {
   const [isIn, setIn] = useState(false);
   const [why, setWhy] = useState("");
   const route = useRoute();
+  // On a phone the pages are a strip that scrolls.
+  useEffect(() => document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [route[0], isIn]);
   onRefused = () => leave("The key is not known any more. Sign in again.");
   const leave = (reason: string) => {
     signOut();

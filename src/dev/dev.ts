@@ -85,6 +85,7 @@ function greet(url: string, upstash: { url: string; note: string }): void {
 onehop   ${url}
 Upstash  ${upstash.url} (${upstash.note})
 API key  ${env.API_KEYS ? "one of API_KEYS" : `${devKey} (scope *)`}
+Look     ${url}/console, ${url}/docs; \`npm run demo\` fills a small shop
 
 curl -sX POST ${url}/v1/profiles -H 'Authorization: Bearer ${key}' \\
   -H 'Content-Type: application/json' -d '{"id":"1","username":"alice","email":"alice@example.com"}'

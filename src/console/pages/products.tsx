@@ -107,7 +107,7 @@ function One({ id }: { id: string }) {
     <>
       <Card title={`Product ${id}`} actions={<a href="#/products">All products</a>}>
         <Shown of={product} missing="No product has this id.">
-          {({ body }) => <Facts of={body} />}
+          {({ body }) => <Facts of={ordered(body)} />}
         </Shown>
       </Card>
       {product.data && (
@@ -171,6 +171,12 @@ function One({ id }: { id: string }) {
       )}
     </>
   );
+}
+
+/** What everybody looks for comes first. */
+function ordered({ id, name, price, stock, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  const first = Object.entries({ id, name, price, stock }).filter(([, value]) => value !== undefined);
+  return { ...Object.fromEntries(first), ...rest };
 }
 
 /** Every field of an entity. */
