@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are texts of the code
 /** Defects that have been made elsewhere, or nearly here, and for each the test that must not let it pass. */
 export type Edit = { file: string; text: string; by: string };
 export type Defect = { what: string; edits: Edit[]; file: string; test: string };
