@@ -44,7 +44,7 @@ export function onehop<E extends Env>(callerOf?: (c: Context<E>) => Caller | und
     c.set("caller", caller);
     return next();
   });
-  return every((c, next) => (c.get("requestId") ? next() : named(c, next)), redis(), configured({ keys: false }), identify) as MiddlewareHandler<E>;
+  return every((c, next) => (c.get("requestId") ? next() : named(c, next)), redis(), configured(), identify) as MiddlewareHandler<E>;
 }
 
 /** A system's routes; what goes wrong in them is answered as a problem, whatever the app around them does with errors. */

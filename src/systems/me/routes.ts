@@ -174,7 +174,7 @@ export const routes = new Hono<App>()
       summary: "Sign me out everywhere",
       description: "But for `except`. May take two hops: the index names the sessions.",
       write: true,
-      query: v.object({ except: v.optional(id) }),
+      query: v.strictObject({ except: v.optional(id) }),
       answers: { 204: null },
     }),
     async (c) => {
