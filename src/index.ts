@@ -2,7 +2,7 @@
 
 import { createApp } from "./http/app.ts";
 import type { App } from "./http/app-env.ts";
-import { apiKey } from "./http/auth.ts";
+import { apiKey, keysConfigured } from "./http/auth.ts";
 import { documents } from "./http/documents.ts";
 import { configured, health } from "./http/health.ts";
 import { ownCredentials, systems } from "./systems/index.ts";
@@ -13,7 +13,7 @@ const app = createApp()
   .route("/", documents)
   .route("/", health)
   .use("/v1/me/*", crossOrigin())
-  .use("/v1/*", configured())
+  .use("/v1/*", configured(), keysConfigured())
   .route("/", ownCredentials)
   .use("/v1/*", apiKey(), rateLimit(perKey, { rides: true }))
   .route("/", systems);

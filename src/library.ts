@@ -23,6 +23,7 @@ import { routes as sessionRoutes } from "./systems/sessions/routes.ts";
 
 export { apiKey } from "./http/auth.ts";
 export { type CachedOptions, cached } from "./systems/cache/middleware.ts";
+export { session } from "./systems/me/middleware.ts";
 export { type Limit, rateLimit } from "./systems/rate-limits/middleware.ts";
 export type { App, Caller };
 

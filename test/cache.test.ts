@@ -177,6 +177,21 @@ describe("leases", () => {
     expect(after.headers.get("X-Cache")).toBe("fresh");
   });
 
+  test("who asks a stale response for a field that it lacks gets the lease too, the others are told to wait a second", async () => {
+    const e = entry();
+    await put(e, { stale_seconds: 1000 });
+    await pass(e, 2 * minute);
+    const answers = await crowd(10, () => get(e, "/absent"));
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ status: 404, body: { code: "cache_miss" } });
+      expect(answer.headers.get("Retry-After")).toBe(leaseOf(answer) ? null : "1");
+    }
+    const leases = answers.map(leaseOf).filter(Boolean);
+    expect(leases).toHaveLength(1);
+    expect(await put(e, { fields: { absent: 1 }, lease: leases[0] })).toMatchObject({ status: 200 });
+    expect(await get(e, "/absent")).toMatchObject({ status: 200, body: 1 });
+  });
+
   test("a caller that got the lease and died holds the others up for ten seconds", async () => {
     const e = entry();
     const dead = leaseOf(await get(e))!;

@@ -189,9 +189,11 @@ test("20 keys × 50 at once on every writing route: one effect and one answer ea
   const stored = (await dump(calm)).filter(([key]) => !key.startsWith("hop:op:"));
   const writes = operations.filter(isWrite);
   for (const operation of writes) {
-    const { path, json, headers } = samples[operation.name]!;
+    const { path, json, headers, key: credential } = samples[operation.name]!;
     const repeat = (key: string, count: number) =>
-      crowd(count, () => calm.call(`${operation.method} ${path}`, { json, headers: { ...headers, "Idempotency-Key": key } }));
+      crowd(count, () =>
+        calm.call(`${operation.method} ${path}`, { json, headers: { ...headers, "Idempotency-Key": key }, ...(credential && { key: credential }) }),
+      );
     await restore(calm, stored);
     await repeat("alone", 1);
     const once = stateOf(await dump(calm));

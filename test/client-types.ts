@@ -48,6 +48,12 @@ export async function calls({ v1 }: Client) {
   const cart = await (await v1.carts[":kind"][":id"].$get({ param: { kind: "guest", id: "7" } })).json();
   same<(typeof cart.items)[number]["quantity"], number>(true);
 
+  const mine = await v1.me.cart.items.$post({ json: { product_id: "mug", quantity: 1 } });
+  same<(typeof mine)["status"], 200 | 304>(true);
+  // @ts-expect-error whose cart it is, the session says
+  v1.me.cart.items.$post({ param: { id: "8" }, json: { product_id: "mug", quantity: 1 } });
+  // @ts-expect-error no path of its own
+  v1.me["*"];
   const gone = await v1.profiles[":id"].$delete({ param: { id: "7" } });
   same<typeof gone.status, 204>(true);
   const config = await (await v1.config[":name"].$patch({ param: { name: "shop" }, json: { open: true, hours: [9, 17] } })).json();

@@ -26,7 +26,7 @@ const closed: Record<string, Record<string, string>> = {
 test.each(Object.entries(closed))("%s closes every /v1 route and /ready with 503 not_configured", async (_, bindings) => {
   const worker = await startWorker({ bindings });
   try {
-    for (const path of ["/v1/profiles/x", "/v1/nowhere", "/ready"]) {
+    for (const path of ["/v1/profiles/x", "/v1/nowhere", "/v1/me", "/v1/webhooks/x", "/ready"]) {
       const response = await fetch(worker.url + path, { headers: { Authorization: `Bearer ${keys.all}` } });
       expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([503, "not_configured"]);
     }

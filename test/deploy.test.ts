@@ -53,9 +53,9 @@ test("every environment names the secrets and variables, which none inherits", (
   expect(settings.match(/RATE_LIMIT = /g)).toHaveLength(3);
 });
 
-test("starts within a fifth of the second that Cloudflare gives it", async () => {
+test("starts within half of the second that Cloudflare gives it", async () => {
   const told = await wrangler("check", "startup", "--outfile", join(folder, "startup.cpuprofile"));
   const active = Number(/Active: ([\d.]+) ms/.exec(told)?.[1]);
   console.log(`startup: ${active} ms active`);
-  expect(active).toBeLessThan(200);
+  expect(active).toBeLessThan(500);
 }, 60_000);

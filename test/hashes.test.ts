@@ -653,6 +653,17 @@ describe("exactly once", () => {
     expect(await redis("EXISTS", key)).toBe(0);
   });
 
+  test("a DELETE of fields that found none is repeated without an effect too", async () => {
+    const { key, path } = await stored("b", "1");
+    const remove = () => call(`DELETE ${path}?fields=a`, { headers: { "Idempotency-Key": key } });
+    expect(await remove()).toMatchObject({ status: 200, body: { removed: 0 } });
+    await redis("HSET", key, "a", "1");
+    const again = await remove();
+    expect(again).toMatchObject({ status: 200, body: { removed: 0 } });
+    expect(again.headers.get("Idempotency-Replayed")).toBe("true");
+    expect(await hash(key)).toEqual({ a: "1", b: "1" });
+  });
+
   test("an increment whose answer is lost counts once", async () => {
     const { key, path } = await stored("n", "1");
     await call(`POST ${at(path, "n")}/increment`, { json: { by: 1 } });

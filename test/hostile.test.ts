@@ -21,7 +21,11 @@ const statuses: Record<string, number> = {};
 
 async function send({ operation, path, body, headers = {} }: Request): Promise<Answer> {
   distinct.add(JSON.stringify([operation.method, path, body, headers]));
-  const all = { Authorization: "Bearer key-all", ...(body !== undefined && { "Content-Type": "application/json" }), ...headers };
+  const all = {
+    Authorization: `Bearer ${samples[operation.name]!.key ?? "key-all"}`,
+    ...(body !== undefined && { "Content-Type": "application/json" }),
+    ...headers,
+  };
   const response = await fetch(world.url + path, { method: operation.method, headers: all, redirect: "manual", ...(body !== undefined && { body }) });
   const text = await response.text();
   statuses[response.status] = (statuses[response.status] ?? 0) + 1;

@@ -365,6 +365,28 @@ describe("other services write too", () => {
     expect(await checkIndex(board)).toEqual(["p6", "p8", "p3", "p5", "p7", "p1"]);
   });
 
+  test("a player whose key holds another type leaves the order, and the rest of the board is shown and healed", async () => {
+    for (const query of ["", "?fields=level"]) {
+      const board = fresh("b");
+      const all = [];
+      for (let i = 0; i < 3; i++) all.push(await entered(board, 30 - i, `p${i}`));
+      await redis("HSET", all[1]!.key, "score", "99");
+      await redis("DEL", all[2]!.key);
+      await redis("SET", all[2]!.key, "a string");
+      const around = await call(`GET ${all[0]!.path}/around${query}`);
+      expect(around.status).toBe(200);
+      expect(ids(around)).toEqual(["p1", "p0"]);
+      await redis("DEL", all[1]!.key);
+      await redis("SET", all[1]!.key, "a string");
+      const top = await call(`GET /v1/leaderboards/${board}${query}`);
+      expect(top).toMatchObject({ status: 200, body: { players: 1 } });
+      expect(ids(top)).toEqual(["p0"]);
+      expect(await redis("GET", all[1]!.key)).toBe("a string");
+      await redis("DEL", all[1]!.key, all[2]!.key);
+      expect(await checkIndex(board)).toEqual(["p0"]);
+    }
+  });
+
   test("a HEAD heals nothing", async () => {
     const one = await entered(fresh("b"), 1);
     await redis("HSET", one.key, "score", "2");

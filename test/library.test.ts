@@ -131,6 +131,17 @@ describe("a system in somebody else's app", () => {
   });
 });
 
+test("session() opens a route of the app to who presents a living session", async () => {
+  const user_id = fresh("user");
+  const { body } = await world.call("POST /v1/sessions", { json: { user_id } });
+  const hello = (token: string) => call("GET /hello", { headers: { Authorization: `Bearer ${token}` } });
+  expect(await hello(body.token)).toMatchObject({ status: 200, body: { customer: user_id } });
+  await world.call("POST /v1/sessions/revoke", { json: { token: body.token } });
+  expect(await hello(body.token)).toMatchObject({ status: 401, body: { code: "unauthorized" } });
+  const { answer, requests } = await world.measure(() => hello("nonsense"));
+  expect([answer.status, requests]).toEqual([401, 0]);
+});
+
 describe("the package as it is installed", () => {
   test("gives its types to a strict project, which fails on a wrong call", () => {
     buildTypes(join(modules, "onehop/build"));

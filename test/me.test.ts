@@ -1,10 +1,16 @@
 /** What end users do with their own session: the credential, the hops, and that nobody reaches anybody else. */
+
+import { Hono } from "hono";
 import { afterEach, describe, expect, test } from "vitest";
+import { definedRoutes } from "../src/build/openapi.ts";
+import type { App } from "../src/http/app-env.ts";
+import { ownCredentials, systems } from "../src/systems/index.ts";
+import { session } from "../src/systems/me/middleware.ts";
 import { type Call, crowd, fresh, keys, startWorld } from "./world.ts";
 
 const shop = "https://shop.example";
 const admin = "https://admin.example:8443";
-const { call, redis, hash, measure, control, logs } = await startWorld({
+const { call, redis, hash, measure, control, logs, upstash } = await startWorld({
   bindings: { ALLOWED_ORIGINS: `${shop}, ${admin}`, WEBHOOK_SECRETS: `{"x":{"scheme":"github","secrets":["${"s".repeat(16)}"]}}` },
 });
 afterEach(() => control("DELETE /faults"));
@@ -235,6 +241,21 @@ describe("the credential", () => {
     });
   });
 
+  test("nor would it be if a route were mounted behind the wrong one: each call names its credential", async () => {
+    const behind = new Hono<App>()
+      .use(async (c, next) => {
+        c.set("caller", { id: "x", scopes: ["*"], by: "session" });
+        c.set("requestId", "x");
+        await next();
+      })
+      .route("/", systems);
+    const routes = definedRoutes(behind.routes);
+    expect(routes.length).toBeGreaterThan(50);
+    for (const { method, path } of routes) expect((await behind.request(path.replace(/:\w+(\{.*?\})?/g, "x"), { method })).status, path).toBe(401);
+    for (const { definition, path } of definedRoutes(ownCredentials.routes))
+      expect([definition.by, definition.scope], path).toEqual([path.split("/")[2] === "me" ? "session" : "signature", null]);
+  });
+
   test("a user's session reaches that user only, whatever else the request says", async () => {
     const [a, b] = [await someone(), await someone()];
     const p = await product();
@@ -276,6 +297,35 @@ describe("the credential", () => {
   });
 });
 
+describe("session(), in front of other routes", () => {
+  const env = { UPSTASH_REDIS_REST_URL: upstash.url, UPSTASH_REDIS_REST_TOKEN: upstash.token, ALLOWED_ORIGINS: shop };
+  const app = new Hono().all("/orders", session(), (c) => c.json({ user: c.var.session.user_id }));
+  const ask = (method: string, headers: Record<string, string>, bindings = env) => app.request("/orders", { method, headers }, bindings);
+
+  test("names the user of a living session, and keeps to the same rules", async () => {
+    const who = await signIn();
+    const cookie = { Cookie: `__Host-session=${who.token}` };
+    for (const [method, headers, status] of [
+      ["GET", { Authorization: `Bearer ${who.token}` }, 200],
+      ["POST", { Authorization: `Bearer ${who.token}` }, 200],
+      ["GET", cookie, 200],
+      ["POST", cookie, 403],
+      ["POST", { ...cookie, Origin: "https://evil.example", "Sec-Fetch-Site": "cross-site" }, 403],
+      ["POST", { ...cookie, Origin: shop, "Sec-Fetch-Site": "cross-site" }, 200],
+      ["GET", { Authorization: `Bearer ${keys.all}` }, 401],
+      ["GET", {}, 401],
+    ] as [string, Record<string, string>, number][]) {
+      const answer = await ask(method, headers);
+      expect(answer.status, JSON.stringify([method, headers])).toBe(status);
+      if (status === 200) expect(await answer.json()).toEqual({ user: who.user });
+    }
+    const down = await ask("GET", cookie, { ...env, UPSTASH_REDIS_REST_URL: "http://127.0.0.1:9" });
+    expect([down.status, down.headers.get("Retry-After"), down.headers.get("Set-Cookie")]).toEqual([503, "1", null]);
+    await call("POST /v1/sessions/revoke", { json: { token: who.token } });
+    expect((await ask("GET", cookie)).status).toBe(401);
+  });
+});
+
 describe("signing out", () => {
   const cleared = "__Host-session=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0";
 
@@ -298,6 +348,7 @@ describe("signing out", () => {
     const others = await as(who, `DELETE /v1/me/sessions?except=${who.id}`);
     expect([others.status, others.headers.get("Set-Cookie")]).toEqual([204, null]);
     expect((await as(third, "GET /v1/me")).status).toBe(401);
+    expect(await as(who, `DELETE /v1/me/sessions?exept=${who.id}`)).toMatchObject({ status: 422, hops: 0 }); // a slip signs nobody out
     const own = await as(who, `DELETE /v1/me/sessions/${who.id}`);
     expect([own.status, own.headers.get("Set-Cookie")]).toEqual([204, cleared]);
     const last = await signIn(who.user);
@@ -332,9 +383,10 @@ describe("signing out", () => {
     for (const kind of ["wrong-token-401", "quota-429", "lose-request"])
       for (const line of ["GET /v1/me", "DELETE /v1/me/session", "GET /v1/me/cart"]) {
         await control("POST /faults", { kind });
-        const answer = await withCookie(who, line, { headers: { "Sec-Fetch-Site": "none" } });
+        const answer = await withCookie(who, line, { headers: { "Sec-Fetch-Site": "none", Origin: shop } });
         expect([503, 504], `${kind} ${line} ${answer.text}`).toContain(answer.status);
         expect([answer.headers.get("Set-Cookie"), answer.headers.get("Retry-After")]).toEqual([null, "1"]);
+        expect(answer.headers.get("Access-Control-Allow-Origin")).toBe(shop); // the page can read that it should try again
         await control("DELETE /faults");
       }
     expect(await withCookie(who, "GET /v1/me")).toMatchObject({ status: 200 });
@@ -407,7 +459,7 @@ describe("pages of other sites", () => {
     const cases = lines.flatMap(([line, json]) =>
       origins.flatMap((origin) => sites.flatMap((site) => types.map((type) => ({ line, json, origin, site, type })))),
     );
-    for (const { line, json, origin, site, type } of cases) {
+    const check = async ({ line, json, origin, site, type }: (typeof cases)[number]) => {
       const headers = { "Content-Type": type, ...(origin && { Origin: origin }), ...(site && { "Sec-Fetch-Site": site }) };
       const answer = await withCookie(who, line, { json, headers });
       const isOurs = site === "same-origin" || site === "none" || origin === shop || origin === admin;
@@ -426,7 +478,8 @@ describe("pages of other sites", () => {
         isKnown ? [origin, "true"] : [null, null],
       );
       expect(answer.headers.get("Vary"), what).toContain("Origin");
-    }
+    };
+    for (let i = 0; i < cases.length; i += 33) await Promise.all(cases.slice(i, i + 33).map(check));
     console.log(`CSRF matrix: ${cases.length} requests, ${refused} refused without a hop, ${passed} let through`);
     expect(refused).toBeGreaterThan(300);
     expect(done).toBeGreaterThan(50);

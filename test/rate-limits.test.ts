@@ -134,12 +134,12 @@ describe("one limit", () => {
     expect(await uses(id)).toEqual({ "api:posts:create": "1", "api:search:query": "1" });
   });
 
-  test("both keys live until the last window ends, and a shorter window does not shorten them", async () => {
+  test("counts live until the last window ends and windows a day longer, and a shorter window does not shorten them", async () => {
     const id = fresh();
     await consume(id, posts({ window_seconds: 1000 }));
     await consume(id, posts({ endpoint: "b", window_seconds: 100 }));
     const [first, second] = await timesToLive(id);
-    expect(Math.abs(first! - second!)).toBeLessThan(1000);
+    expect(Math.abs(second! - first! - 24 * hour * 1000)).toBeLessThan(1000);
     expect(first).toBeGreaterThan(900_000);
     expect(first).toBeLessThanOrEqual(1_000_000);
     await consume(id, posts({ endpoint: "c", window_seconds: 5000, algorithm: "sliding" }));
@@ -386,6 +386,37 @@ describe("beside other services", () => {
     expect((await call(`GET /v1/rate-limits/${id}`)).body.policies).toMatchObject([{ used: 4 }]);
     expect(await consume(id, posts({ algorithm }))).toMatchObject({ status: 200, body: { policies: [{ used: 5 }] } });
     expect(await uses(id)).toEqual({ "api:posts:create": "5" });
+  });
+
+  test.each(["fixed", "sliding"] as const)("a neighbour's EXPIRE does not open a window again that is over (%s)", async (algorithm) => {
+    const id = fresh();
+    const once = posts({ limit: 1, algorithm });
+    expect(await consume(id, once)).toMatchObject({ status: 200 });
+    await redis("EXPIRE", `ratelimit:user:${id}`, 100 * hour);
+    await pass(id, 2 * hour);
+    await redis("PEXPIRE", `hop:ratelimit:${id}`, (await timesToLive(id))[1]! - 2 * hour * 1000);
+    expect(await uses(id)).toEqual({ "api:posts:create": "1" });
+    expect(await consume(id, once)).toMatchObject({ status: 200, body: { policies: [{ used: 1 }] } });
+  });
+
+  test("when the counts are gone, windows of other endpoints do not stay", async () => {
+    const id = fresh();
+    await consume(id, posts({ endpoint: "old" }));
+    await redis("DEL", `ratelimit:user:${id}`);
+    await consume(id, posts({ endpoint: "new" }));
+    expect(Object.keys(await windows(id))).toEqual(["new"]);
+  });
+
+  test("a refund of a neighbour's count leaves no key without TTL", async () => {
+    const id = fresh();
+    await redis("HSET", `ratelimit:user:${id}`, "e", 5);
+    const refund = () => call(`POST /v1/rate-limits/${id}/refund`, { json: { endpoint: "e", cost: 1 } });
+    expect(await refund()).toMatchObject({ status: 200, body: { used: 4, reset_in: null } });
+    const [left] = await timesToLive(id);
+    expect(left).toBeGreaterThan((24 * hour - 60) * 1000);
+    await redis("EXPIRE", `ratelimit:user:${id}`, 50);
+    expect(await refund()).toMatchObject({ status: 200, body: { used: 3 } });
+    expect(await redis("TTL", `ratelimit:user:${id}`)).toBeLessThanOrEqual(50);
   });
 
   test("a neighbour's DEL forgets, and what it writes then gets a TTL again", async () => {

@@ -188,6 +188,20 @@ describe("signing in", () => {
     expect(Object.keys(await hash(`cart:guest:${full}`))).toHaveLength(60);
   });
 
+  test("a cart of another type is not merged and keeps nobody out", async () => {
+    const [guest, user] = [fresh("g"), fresh("u")];
+    await redis("SET", `cart:guest:${guest}`, "a string");
+    expect((await signIn({ user_id: user, merge_cart_from: guest })).answer.body.cart_merged).toBe(false);
+    expect(await redis("GET", `cart:guest:${guest}`)).toBe("a string");
+    expect(await redis("EXISTS", `cart:user:${user}`)).toBe(0);
+    const [full, mine] = [fresh("g"), fresh("u")];
+    await redis("HSET", `cart:guest:${full}`, "product:mug", 1);
+    await redis("SET", `cart:user:${mine}`, "a string");
+    expect((await signIn({ user_id: mine, merge_cart_from: full })).answer.body.cart_merged).toBe(false);
+    expect(await redis("GET", `cart:user:${mine}`)).toBe("a string");
+    expect(await hash(`cart:guest:${full}`)).toEqual({ "product:mug": "1" });
+  });
+
   test("max_sessions ends the oldest, in one step", async () => {
     const first = await signIn();
     const rest = [];
@@ -296,6 +310,24 @@ describe("exactly once", () => {
     const [asked, op] = [{ user_id: fresh("u"), ttl_seconds: day }, operation()];
     expect(await elsewhere.create(connection(), asked, "a key", op)).toMatchObject({ outcome: "ok" });
     expect(await elsewhere.create(connection(), asked, "a new key", op)).toEqual({ outcome: "idempotency_key_reused" });
+  });
+
+  test("signing out that found nobody is repeated without an effect too", async () => {
+    const headers = { "Idempotency-Key": fresh("k") };
+    const user = fresh("u");
+    const everywhere = () => call(`DELETE /v1/users/${user}/sessions`, { headers });
+    expect(await everywhere()).toMatchObject({ status: 204 });
+    const { token } = await signIn({ user_id: user });
+    const again = await everywhere();
+    expect(again).toMatchObject({ status: 204, text: "" });
+    expect(again.headers.get("Idempotency-Replayed")).toBe("true");
+    expect(await status(token)).toBe(200);
+
+    const gone = await signIn();
+    await revoke(gone.token);
+    const late = () => call("POST /v1/sessions/revoke", { json: { token: gone.token }, headers: { "Idempotency-Key": gone.id } });
+    expect((await late()).headers.get("Idempotency-Replayed")).toBe(null);
+    expect((await late()).headers.get("Idempotency-Replayed")).toBe("true");
   });
 
   test("an answer lost after the commit: the same token comes again", async () => {
@@ -766,13 +798,10 @@ describe("what is not taken", () => {
 
     const [user, guest] = [fresh("u"), fresh("g")];
     await redis("HSET", `cart:guest:${guest}`, "product:mug", 1);
-    await redis("SET", `cart:user:${user}`, "a string");
     const inTheCart = await signIn();
     const json = { user_id: user, merge_cart_from: guest, rotate_from: inTheCart.token };
-    const keysBefore = await redis("DBSIZE");
-    expect(await call("POST /v1/sessions", { json })).toMatchObject({ status: 409, body: { code: "wrong_type" } });
-    await redis("DEL", `cart:user:${user}`);
     await redis("SET", `hop:sessions:${user}`, "a string");
+    const keysBefore = await redis("DBSIZE");
     expect(await call("POST /v1/sessions", { json })).toMatchObject({ status: 409, body: { code: "wrong_type" } });
     expect(await redis("DBSIZE")).toBe(keysBefore);
     expect(await status(inTheCart.token)).toBe(200);

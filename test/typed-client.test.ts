@@ -1,6 +1,5 @@
 /** The typed client against the Worker, with a connection that fails as told. */
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { createServer } from "node:http";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
@@ -8,6 +7,7 @@ import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { afterAll, describe, expect, test } from "vitest";
 import { clientOptions } from "../src/build/package.ts";
 import { type Client, type ClientOptions, createClient, Problem } from "../src/client/client.ts";
+import { hasChromium, startBrowser } from "./browser.ts";
 import { fresh, keys, startWorld } from "./world.ts";
 
 const world = await startWorld();
@@ -296,22 +296,19 @@ describe("where it runs", () => {
     expect(await (await miniflare.dispatchFetch("http://caller/")).json()).toEqual(expected);
   });
 
-  const chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser"].find((path) => existsSync(path));
-  test.skipIf(!chromium)("in a browser, on a page of the same origin", async () => {
+  test.skipIf(!hasChromium)("in a browser, on a page of the same origin", async () => {
     const source = await bundle();
     const { port, close } = await serveWith(world.url, {
       "/page": ["text/html", "<!doctype html><title>page</title>"],
       "/client.js": ["text/javascript", source],
     });
-    const { chromium: driver } = await import("playwright-core");
-    const browser = await driver.launch({ executablePath: chromium!, args: ["--no-sandbox"] });
+    const browser = await startBrowser();
     try {
       const page = await browser.newPage();
       await page.goto(`http://127.0.0.1:${port}/page`);
       const script = `(() => { ${visit}\n return import("/client.js").then((client) => visit(client, location.origin, ${JSON.stringify(keys.all)})); })()`;
       expect(await page.evaluate(script)).toEqual(expected);
     } finally {
-      await browser.close();
       close();
     }
   });

@@ -438,6 +438,17 @@ describe("the signature", () => {
     expect(await send({ ...b, headers })).toMatchObject({ status: 202 });
   });
 
+  test("is over the bytes as they came: spaces, escapes, order and spellings of numbers count", async () => {
+    for (const body of [
+      '{ "type" : "x.y",\n\t"data":{} }\n',
+      '{"type":"x.\\u0079","data":{"b":1.50,"a":"\\u00e9\\/é"}}',
+      '{"type":"x.y","data":{"2":1,"1":2}}',
+    ])
+      expect(await send(signed(body)), body).toMatchObject({ status: 202 });
+    const { body, ...rest } = signed('{ "type": "x.y" }');
+    expect(await send({ ...rest, body: JSON.stringify(JSON.parse(body)) })).toMatchObject({ status: 401 });
+  });
+
   test("and secrets are in no log line and no answer", async () => {
     await send(signed("{}", { secret: newSecret() }));
     const answer = await send(event("hold.committed", { product_id: "x", hold_id: "1-secret-hold" }));

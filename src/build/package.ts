@@ -30,7 +30,7 @@ export async function buildPackage(folder = join(root, "build")): Promise<void> 
 /** Their declarations: a tree as in src, that needs only the types of our dependencies. */
 export function buildTypes(folder = join(root, "build")): void {
   const options = ["--project", "tsconfig.package.json", "--outDir", join(folder, "types")];
-  execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...options], { cwd: root, stdio: "pipe" });
+  execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...options], { cwd: root, stdio: "inherit" });
   for (const path of globSync(join(folder, "types/**/*.d.ts")))
     writeFileSync(path, readFileSync(path, "utf8").replace(/((?:from |import\()"\.[^"]+)\.ts"/g, '$1.js"'));
 }

@@ -14,6 +14,9 @@ import { startWorker } from "./worker.ts";
 
 const devKey = "dev-key";
 const devKeys = [{ name: "dev", sha256: createHash("sha256").update(devKey).digest("hex"), scopes: ["*"] }];
+/** Settings that the environment overrides. */
+const devWebhooks = { dev: { scheme: "standard", secrets: [`whsec_${Buffer.from("onehop-dev-webhook-secret").toString("base64")}`] } };
+const devOrigins = "http://localhost:3000,http://localhost:5173";
 const { env } = process;
 
 async function dev(): Promise<void> {
@@ -24,7 +27,9 @@ async function dev(): Promise<void> {
     API_KEYS: env.API_KEYS || JSON.stringify(devKeys),
     UPSTASH_REDIS_REST_URL: upstash.url,
     UPSTASH_REDIS_REST_TOKEN: upstash.token,
-    ...optional("REDIS_TIMEOUT_MS", "PUBLIC_ORIGIN", "WEBHOOK_SECRETS", "ALLOWED_ORIGINS", "RATE_LIMIT"),
+    WEBHOOK_SECRETS: env.WEBHOOK_SECRETS || JSON.stringify(devWebhooks),
+    ALLOWED_ORIGINS: env.ALLOWED_ORIGINS ?? devOrigins,
+    ...optional("REDIS_TIMEOUT_MS", "PUBLIC_ORIGIN", "RATE_LIMIT"),
   };
   const onLog = (message: string, level: string) => console[level === "error" ? "error" : "log"](message);
   let worker: Awaited<ReturnType<typeof startWorker>> | undefined;

@@ -51,9 +51,14 @@ export function findCaller(keys: ApiKey[], key: string): Caller | undefined {
 /** The bearer token of an Authorization header, or undefined (RFC 6750 section 2.1). */
 export const bearerToken = (header: string | undefined): string | undefined => header?.match(/^Bearer +([\x21-\x7e]{1,1024})$/i)?.[1];
 
-/** The answer to every call of /v1 while `API_KEYS` is missing or malformed. */
-export const withoutKeys = (c: Context<App>): Response =>
-  problem(c, "not_configured", { detail: "API_KEYS is missing or malformed; make one with `npm run key`." });
+/** Close everything behind it, whatever its credential, while `API_KEYS` is missing or malformed. */
+export function keysConfigured() {
+  return createMiddleware<App>(async function keysConfigured(c, next) {
+    return readApiKeys(c.env.API_KEYS) ? next() : withoutKeys(c);
+  });
+}
+
+const withoutKeys = (c: Context<App>) => problem(c, "not_configured", { detail: "API_KEYS is missing or malformed; make one with `npm run key`." });
 
 /**
  * Let in who presents a known API key.

@@ -3,16 +3,15 @@ import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { malformed } from "../redis/error.ts";
 import type { App } from "./app-env.ts";
-import { apiKey, readApiKeys, withoutKeys } from "./auth.ts";
+import { apiKey } from "./auth.ts";
 import { problem } from "./problem.ts";
 
-/** Close everything behind it while the database or the API keys are not configured. */
+/** Close everything behind it while the database is not configured. */
 export function configured() {
   return createMiddleware<App>(async function configured(c, next) {
     const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = c.env;
     if (!url || !token || !/^https?:\/\/[^\s#$./?].\S*$/.test(url) || !URL.canParse(url))
       return problem(c, "not_configured", { detail: "UPSTASH_REDIS_REST_URL or UPSTASH_REDIS_REST_TOKEN is missing or malformed." });
-    if (!readApiKeys(c.env.API_KEYS)) return withoutKeys(c);
     return next();
   });
 }

@@ -2,7 +2,7 @@
 import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { HTTPException } from "hono/http-exception";
-import { cached, carts, onehop, rateLimit } from "onehop";
+import { cached, carts, onehop, rateLimit, session } from "onehop";
 
 type Office = {
   Bindings: { UPSTASH_REDIS_REST_URL: string; UPSTASH_REDIS_REST_TOKEN: string };
@@ -36,6 +36,8 @@ const app = new Hono<Office>()
     cached({ name: "report", id: (c) => c.req.param("day"), ttlSeconds: 600, credentialed: true }),
     (c) => c.json({ day: c.req.param("day"), made: ++reportsMade }),
   )
+  // What a customer's own session opens.
+  .get("/hello", session(), (c) => c.json({ customer: c.var.session.user_id }))
   .onError((error, c) => (error instanceof HTTPException ? error.getResponse() : c.text("Something is broken", 500)));
 
 export type OfficeType = typeof app;

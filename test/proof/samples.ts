@@ -5,7 +5,8 @@
 import type { World } from "../world.ts";
 import type { Operation } from "./document.ts";
 
-export type Sample = { path: string; json?: unknown; headers?: Record<string, string> };
+/** `key` is the credential when it is not the API key. */
+export type Sample = { path: string; json?: unknown; headers?: Record<string, string>; key?: string };
 type Entities = { token: string; session: string; hold: string; order: string };
 
 /** What every sample request may count on, made through the API. */
@@ -38,6 +39,7 @@ export async function makeEntities(world: World): Promise<Entities> {
 /** A request for each operation, by its name. */
 export function samplesOf({ token, session, hold, order }: Entities): Record<string, Sample> {
   const s = (path: string, json?: unknown, headers?: Record<string, string>): Sample => ({ path, json, ...(headers && { headers }) });
+  const me = (path: string, json?: unknown): Sample => ({ path: `/v1/me${path}`, json, key: token });
   const items = [{ product_id: "mug", quantity: 2 }];
   return {
     "POST /v1/profiles": s("/v1/profiles", { id: "new", username: "new", email: "new@example.com", age: 5 }),
@@ -122,6 +124,20 @@ export function samplesOf({ token, session, hold, order }: Entities): Record<str
     "GET /v1/hashes/{key}/fields/{field}/ttl": s("/v1/hashes/raw:1/fields/a/ttl"),
     "PUT /v1/hashes/{key}/fields/{field}/ttl": s("/v1/hashes/raw:1/fields/a/ttl", { seconds: 100 }),
     "DELETE /v1/hashes/{key}/fields/{field}/ttl": s("/v1/hashes/raw:1/fields/a/ttl"),
+    "GET /v1/me": me(""),
+    "GET /v1/me/profile": me("/profile"),
+    "PATCH /v1/me/profile": me("/profile", { username: "anne", bio: "Hi" }),
+    "GET /v1/me/cart": me("/cart"),
+    "DELETE /v1/me/cart": me("/cart"),
+    "POST /v1/me/cart/items": me("/cart/items", { product_id: "pen", quantity: 1 }),
+    "PUT /v1/me/cart/items/{product}": me("/cart/items/mug", { quantity: 7 }),
+    "DELETE /v1/me/cart/items/{product}": me("/cart/items/mug"),
+    "POST /v1/me/cart/checkout": me("/cart/checkout", { items }),
+    "GET /v1/me/sessions": me("/sessions"),
+    "DELETE /v1/me/sessions": me("/sessions"),
+    "GET /v1/me/sessions/{session_id}": me(`/sessions/${session}`),
+    "DELETE /v1/me/sessions/{session_id}": me(`/sessions/${session}`),
+    "DELETE /v1/me/session": me("/session"),
     "POST /v1/batch": s("/v1/batch", {
       requests: [
         { method: "GET", path: "/v1/profiles/ann" },
@@ -136,7 +152,7 @@ export type Answer = { status: number; headers: Headers; text: string; hops: num
 let sent = 0;
 
 /** Send a sample; a sync token of its own makes a read of config ask Redis. */
-export async function send(url: string, { method }: Operation, { path, json, headers = {} }: Sample, key = "key-all"): Promise<Answer> {
+export async function send(url: string, { method }: Operation, { path, json, headers = {}, key = "key-all" }: Sample): Promise<Answer> {
   const response = await fetch(url + path, {
     method,
     redirect: "manual",

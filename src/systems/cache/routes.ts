@@ -56,7 +56,8 @@ function hit<B>(c: Context<App>, body: B, { state, age, lease, etag }: cache.Hit
   return entity(c, body, etag, { headers });
 }
 
-const miss = (c: Context<App>, { lease }: cache.Miss) => problem(c, "cache_miss", {}, lease ? { "X-Cache-Lease": lease } : { "Retry-After": "1" });
+const miss = (c: Context<App>, { lease }: cache.Miss | cache.Hit, more: { detail?: string } = {}) =>
+  problem(c, "cache_miss", more, lease ? { "X-Cache-Lease": lease } : { "Retry-After": "1" });
 
 export const routes = new Hono<App>()
   .get(
@@ -90,7 +91,11 @@ export const routes = new Hono<App>()
       const { field, ...ref } = c.req.valid("param");
       const found = await cache.get(c.var.redis, ref, wantsLease(c), [field]);
       if (found.outcome !== "ok") return miss(c, found);
-      if (!Object.hasOwn(found.fields, field)) return refuse(c, { outcome: "cache_miss", detail: "The response has no such field." });
+      if (!Object.hasOwn(found.fields, field)) {
+        const detail = "The response has no such field.";
+        // A fresh one has no other field in a second either.
+        return found.state === "fresh" ? refuse(c, { outcome: "cache_miss", detail }) : miss(c, found, { detail });
+      }
       return hit(c, found.fields[field]!, found);
     },
   )

@@ -18,6 +18,7 @@ import { pairs, readFieldsOf, readHash } from "../../redis/read.ts";
 import { readingScript } from "../../redis/script.ts";
 import { type Config, lastKnown, type Reader, readOn, read as readThrough, type Seen, wrote } from "./edge.ts";
 import historyLua from "./history.lua";
+import jsonLua from "./json.lua";
 import mergeLua from "./merge.lua";
 import removeLua from "./remove.lua";
 import replaceLua from "./replace.lua";
@@ -54,7 +55,7 @@ export type RollbackResult = Changed | { outcome: "config_version_not_found" } |
 
 const keys = ["config", "history"] as const;
 const replaceScript = operationScript([versionsLua, replaceLua], { keys, args: ["by", "reason", "fields..."] });
-const updateScript = operationScript([versionsLua, mergeLua, updateLua], {
+const updateScript = operationScript([versionsLua, jsonLua, mergeLua, updateLua], {
   keys,
   args: ["by", "reason", "most_bytes", "removed", "objects", "changes..."],
 });

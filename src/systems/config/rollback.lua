@@ -29,4 +29,4 @@ for i = #numbers, 2, -1 do
     after[entry[change]] = old ~= "" and string.sub(old, 2) or nil
   end
 end
-return append({ "ok", commit(config, by, reason, after) }, flatten(after))
+return append({ "ok", commit(config, by, reason, after, true) }, flatten(after))

@@ -42,14 +42,14 @@ local function look(key, history_key)
 end
 
 -- Make the config what `after` says; write down first what others changed, then what we change. Writes nothing when
--- there is nothing to tell. Returns the number of the newest version as text.
-local function commit(config, by, reason, after)
+-- there is nothing to tell, unless that `always` makes a version. Returns the number of the newest version as text.
+local function commit(config, by, reason, after, always)
   local changes = differences(config.fields, after)
   local entries = {}
   if #config.outside > 0 then
     entries[1] = append({ "external", "" }, config.outside)
   end
-  if #changes > 0 then
+  if always or #changes > 0 then
     entries[#entries + 1] = append({ by, reason }, changes)
   end
   local last = config.last

@@ -68,7 +68,7 @@ export const fieldRoutes = new Hono<App>()
     }),
     async (c) => {
       const { key, field } = c.req.valid("param");
-      const result = await hashes.removeFields(c.var.redis, key, [field], c.var.operation);
+      const result = await hashes.removeField(c.var.redis, key, field, c.var.operation);
       if (result.outcome === "hash_not_found") return refuse(c, notFound);
       return result.outcome === "ok" ? c.body(null, 204) : refuse(c, result);
     },

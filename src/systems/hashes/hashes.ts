@@ -31,7 +31,8 @@ export type IncrementResult =
   | { outcome: "corrupt_record" }
   | OperationRefusal;
 export type RemoveResult = { outcome: "ok" } | NoHash | OperationRefusal;
-export type RemoveFieldsResult = { outcome: "ok"; removed: number } | NoHash | NoField | OperationRefusal;
+export type RemoveFieldResult = { outcome: "ok" } | NoHash | NoField | OperationRefusal;
+export type RemoveFieldsResult = { outcome: "ok"; removed: number } | NoHash | OperationRefusal;
 /** A number of JSON, which must stay whole, or a decimal as text, which is kept exactly. */
 export type Amount = number | string;
 
@@ -40,7 +41,7 @@ const writeScript = operationScript([writeLua], { keys: hashName, args: ["replac
 const setFieldScript = operationScript([setFieldLua], { keys: hashName, args: ["field", "text", "only_new"] });
 const incrementScript = operationScript([decimalLua, incrementLua], { keys: hashName, args: ["field", "by", "whole", "least", "most"] });
 const removeScript = operationScript([removeLua], { keys: hashName, args: [] });
-const removeFieldsScript = operationScript([removeFieldsLua], { keys: hashName, args: ["fields..."] });
+const removeFieldsScript = operationScript([removeFieldsLua], { keys: hashName, args: ["all_absent", "fields..."] });
 
 /** All fields (HGETALL); null when there is no hash. */
 export async function get(redis: Redis, hash: string): Promise<{ texts: Texts; etag: string } | null> {
@@ -157,12 +158,18 @@ export async function remove(redis: Redis, hash: string, op: Operation): Promise
   return reply.word === "ok" ? { outcome: "ok" } : refusedBy(reply.word, ["hash_not_found"]);
 }
 
-/** Remove fields (HDEL). See remove-fields.lua. */
-export async function removeFields(redis: Redis, hash: string, fields: string[], op: Operation): Promise<RemoveFieldsResult> {
-  const reply = await removeFieldsScript(redis, { hash }, { fields }, op);
+/** Remove a field (HDEL). See remove-fields.lua. */
+export async function removeField(redis: Redis, hash: string, field: string, op: Operation): Promise<RemoveFieldResult> {
+  const reply = await removeFieldsScript(redis, { hash }, { all_absent: "refused", fields: [field] }, op);
   if ("outcome" in reply) return reply;
-  if (reply.word === "ok") return { outcome: "ok", removed: numberIn(reply.values[0]) };
-  return refusedBy(reply.word, ["hash_not_found", "field_not_found"]);
+  return reply.word === "ok" ? { outcome: "ok" } : refusedBy(reply.word, ["hash_not_found", "field_not_found"]);
+}
+
+/** Remove fields and count those that were there (HDEL). See remove-fields.lua. */
+export async function removeFields(redis: Redis, hash: string, fields: string[], op: Operation): Promise<RemoveFieldsResult> {
+  const reply = await removeFieldsScript(redis, { hash }, { all_absent: "counted", fields }, op);
+  if ("outcome" in reply) return reply;
+  return reply.word === "ok" ? { outcome: "ok", removed: numberIn(reply.values[0]) } : refusedBy(reply.word, ["hash_not_found"]);
 }
 
 export function integer(reply: unknown): number {

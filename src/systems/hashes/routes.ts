@@ -107,7 +107,6 @@ export const routes = new Hono<App>()
       const { fields } = c.req.valid("query");
       if (fields) {
         const result = await hashes.removeFields(c.var.redis, key, fields, c.var.operation);
-        if (result.outcome === "field_not_found") return c.json({ removed: 0 }, 200);
         if (result.outcome !== "ok") return refuse(c, result);
         return c.json({ removed: result.removed }, 200);
       }

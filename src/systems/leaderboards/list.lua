@@ -41,7 +41,7 @@ repeat
   for i = 1, #listed, 2 do
     local id = string.sub(listed[i], 18)
     if keys[id] and not entries[id] then
-      local flat, text = read_entry(keys[id], fields)
+      local flat, text = read_entry(keys[id], fields, redis.pcall)
       local score = flat and whole(text)
       entries[id] = { score = score, flat = flat }
       if score ~= tonumber(listed[i + 1]) then

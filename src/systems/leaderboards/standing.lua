@@ -22,26 +22,27 @@ local function digits_of(number)
   return string.format("%.0f", number)
 end
 
--- The texts of a player, all or those of `fields` ("a,b"), and its score's; nil when there is no player.
-local function read_entry(key, fields)
+-- The texts of a player, all or those of `fields` ("a,b"), and its score's; nil when there is no player. `ask` is
+-- redis.call, or redis.pcall to which a key of another type is no player.
+local function read_entry(key, fields, ask)
   if fields == "" then
-    local entry, flat = read_hash(key)
-    if #flat > 0 then
-      return flat, entry.score
+    local flat, score = ask("HGETALL", key), nil
+    for i = 1, #flat, 2 do
+      score = flat[i] == "score" and flat[i + 1] or score
     end
-    return nil
+    return #flat > 0 and flat or nil, score
   end
   local names = { "score" }
   for name in string.gmatch(fields, "[^,]+") do
     names[#names + 1] = name
   end
-  local texts, flat = redis.call("HMGET", key, unpack(names)), {}
+  local texts, flat = ask("HMGET", key, unpack(names)), {}
   for i = 2, #names do
     if texts[i] then
       append(flat, { names[i], texts[i] })
     end
   end
-  if not texts[1] and #flat == 0 and redis.call("HLEN", key) == 0 then
+  if texts.err or not texts[1] and #flat == 0 and redis.call("HLEN", key) == 0 then
     return nil
   end
   return flat, texts[1]
@@ -95,7 +96,7 @@ end
 -- Read a player that stands where its score belongs: its texts, score and rank; or nil and why not. A player whose
 -- hash is gone or cannot be counted leaves the order. Without `heals` nothing is written and there is no rank.
 local function read_standing(player, order, stamps, id, fields, heals)
-  local flat, text = read_entry(player, fields)
+  local flat, text = read_entry(player, fields, redis.call)
   local score = flat and whole(text)
   local spot = heals and find_spot(stamps, id)
   if not score then

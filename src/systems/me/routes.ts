@@ -174,7 +174,7 @@ export const routes = new Hono<App>()
       summary: "Sign me out everywhere",
       description: "But for `except`. May take two hops: the index names the sessions.",
       write: true,
-      query: v.object({ except: v.optional(id) }),
+      query: v.strictObject({ except: v.optional(id) }),
       answers: { 204: null },
     }),
     async (c) => {
@@ -218,4 +218,4 @@ export const routes = new Hono<App>()
     if (result.outcome !== "ok") return refuse(c, result);
     return signedOut(c);
   })
-  .all("/v1/me/*", (c) => c.notFound());
+  .use("/v1/me/*", async (c) => c.notFound());

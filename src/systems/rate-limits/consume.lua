@@ -90,6 +90,10 @@ if #used == 0 then
 end
 
 local left = redis.call("PTTL", uses_key)
+if left == -2 then
+  -- Windows without any count are over.
+  redis.call("DEL", windows_key)
+end
 redis.call("HSET", uses_key, unpack(used))
 if #recorded > 0 then
   redis.call("HSET", windows_key, unpack(recorded))

@@ -5,7 +5,7 @@
  *   hop:ratelimit:<id>    hash   endpoint -> since when: "fixed <window ms> <start ms>:0" or
  *                                "sliding <window ms> <ms>:<uses> …", see windows.lua
  *
- * Both live until the last of their windows ends, by Redis's clock. Worst cases:
+ * The first lives until the last of its windows ends, by Redis's clock, the second a day longer. Worst cases:
  *   fixed     a window starts at its first use; around its end two windows' uses can meet, so any span as long as a
  *             window sees at most 2 × limit - 1 uses
  *   sliding   any span as long as the window sees at most `limit` uses; a use is given back one window after it was

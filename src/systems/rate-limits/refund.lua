@@ -25,8 +25,12 @@ if given > 0 then
   if state.algorithm == "sliding" then
     redis.call("HSET", windows_key, endpoint, write_record(state))
   end
+  local left = redis.call("PTTL", uses_key)
   if ends then
-    keep(uses_key, windows_key, redis.call("PTTL", uses_key), ends - time)
+    keep(uses_key, windows_key, left, ends - time)
+  elseif left == -1 then
+    -- No window says when this count of another service ends, but with our write in it, it must.
+    redis.call("PEXPIRE", uses_key, whole(day_ms))
   end
 end
 local back = (log[1] or state.algorithm == "fixed") and ends and starts + state.window - time

@@ -8,6 +8,7 @@
 -- The count has the last word: what another service added counts from now on, what it took away (the seed's
 -- HINCRBY -1) is given back, newest first. A count without a record is uses of a window that starts now.
 local slots = 20
+local day_ms = 86400000
 
 local function whole(number)
   return string.format("%.0f", number)
@@ -86,11 +87,13 @@ local function read_window(count, record, time, span)
   return state
 end
 
--- Both hashes live until the last of their windows ends. `left` is what PTTL says of the first; a new one has none.
+-- The counts live until the last of their windows ends. The windows live a day longer: with another service's EXPIRE
+-- the counts outlive them otherwise, and would be uses of a window that starts anew. `left` is what PTTL says of the
+-- counts; new ones have none.
 local function keep(uses_key, windows_key, left, needed, is_new)
   if is_new or left + 5 < needed then
-    local ttl = whole(math.max(left, needed))
-    redis.call("PEXPIRE", uses_key, ttl)
-    redis.call("PEXPIRE", windows_key, ttl)
+    local ttl = math.max(left, needed)
+    redis.call("PEXPIRE", uses_key, whole(ttl))
+    redis.call("PEXPIRE", windows_key, whole(ttl + day_ms))
   end
 end

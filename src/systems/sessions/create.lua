@@ -52,10 +52,11 @@ if max_sessions ~= "" then
     end
   end
 end
--- A cart that cannot be merged stays as it is: it must not keep anyone out.
-local guest_flat, merged = guest_cart ~= cart and redis.call("HGETALL", guest_cart) or {}, nil
+-- A cart that cannot be merged, or is none, stays as it is: it must not keep anyone out.
+local guest_flat, merged = guest_cart ~= cart and redis.pcall("HGETALL", guest_cart) or {}, nil
 if #guest_flat > 0 then
-  merged = judge_merge(redis.call("HGETALL", cart), guest_flat, "sum", most_quantity, most_lines)
+  local flat = redis.pcall("HGETALL", cart)
+  merged = not flat.err and judge_merge(flat, guest_flat, "sum", most_quantity, most_lines)
 end
 
 -- The first write raises WRONGTYPE when the index is none.

@@ -3,7 +3,7 @@
 -- KEYS[2] sessions...  hash  session:<session_id> of those that are known
 -- ARGV[1] except       session_id that stays, "" for none
 -- ARGV[2] final        "1" ends also who is not known, whose hash is left to its TTL; "" asks for them
--- Reply: { "ok" } | { "none" } nobody to sign out | { "moved", session_id, … } everyone in the index
+-- Reply: { "ok" }, also when there is nobody | { "moved", session_id, … } everyone in the index
 local index = KEYS[1]
 local except, final = unpack(ARGV)
 
@@ -18,10 +18,9 @@ for _, entry in ipairs(entries) do
     hashes[#hashes + 1] = entry.key
   end
 end
-if #leaving == 0 then
-  return { "none" }
+if #leaving > 0 then
+  redis.call("ZREM", index, unpack(leaving))
 end
-redis.call("ZREM", index, unpack(leaving))
 if #hashes > 0 then
   redis.call("DEL", unpack(hashes))
 end

@@ -4,18 +4,17 @@
 -- ARGV[1] user_id
 -- ARGV[2] session_id
 -- ARGV[3] secret_hash  what its token says, or "" for an operator, who needs no token
--- Reply: { "ok" } | { "session_not_found" }
+-- Reply: { "ok" }, for a token also when it opens nothing, now or later | { "session_not_found" }
 local session, index = unpack(KEYS)
 local user_id, session_id, secret_hash = unpack(ARGV)
 
 -- To a token, a key of another type is no session; an operator should hear of it.
 local fields = secret_hash == "" and read_hash(session) or read_session(session)
-if secret_hash ~= "" and fields.secret_hash ~= secret_hash then
+local opens = secret_hash == "" or fields.secret_hash == secret_hash
+if opens and time_left(fields, user_id, redis.call("ZSCORE", index, session_id), (now_ms())) then
+  redis.call("ZREM", index, session_id)
+  redis.call("DEL", session)
+elseif secret_hash == "" then
   return { "session_not_found" }
 end
-if not time_left(fields, user_id, redis.call("ZSCORE", index, session_id), (now_ms())) then
-  return { "session_not_found" }
-end
-redis.call("ZREM", index, session_id)
-redis.call("DEL", session)
 return { "ok" }

@@ -112,7 +112,7 @@ export const routes = new Hono<App>()
     }),
     async (c) => {
       const result = await sessions.revoke(c.var.redis, c.req.valid("json").token, c.var.operation);
-      if (result.outcome !== "ok" && result.outcome !== "session_not_found") return refuse(c, result);
+      if (result.outcome !== "ok") return refuse(c, result);
       return c.body(null, 204);
     },
   )

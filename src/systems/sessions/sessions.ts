@@ -225,10 +225,10 @@ export async function remove(redis: Redis, userId: string, sessionId: string, op
   return end(redis, { userId, sessionId, secretHash: "" }, op);
 }
 
-/** End the session that a token opens; without one there is nothing to end. */
+/** End the session that a token opens, if there is one: a malformed token opens none, and takes no hop. */
 export async function revoke(redis: Redis, token: string, op: Operation): Promise<RemoveResult> {
   const parsed = parseToken(token);
-  return parsed ? end(redis, parsed, op) : { outcome: "session_not_found" };
+  return parsed ? end(redis, parsed, op) : { outcome: "ok" };
 }
 
 async function end(redis: Redis, token: Token, op: Operation): Promise<RemoveResult> {
@@ -248,8 +248,7 @@ export async function removeAll(redis: Redis, userId: string, except: string | u
     removeAllScript(redis, { index: indexKey(userId), sessions: ids.map(sessionKey) }, { except: except ?? "", final }, op),
   );
   if ("outcome" in reply) return reply;
-  if (reply.word !== "ok" && reply.word !== "none") throw malformed(true);
-  return { outcome: "ok" };
+  return reply.word === "ok" ? { outcome: "ok" } : refusedBy(reply.word, []);
 }
 
 const argsOf = ({ userId, sessionId, secretHash }: Token) => ({ user_id: userId, session_id: sessionId, secret_hash: secretHash });

@@ -116,4 +116,4 @@ export const routes = new Hono<App>()
       return c.var.redis.meter.replayed ? c.json({ duplicate: true as const }, 200) : c.json({ applied: true }, 200);
     },
   )
-  .all("/v1/webhooks/*", (c) => c.notFound());
+  .use("/v1/webhooks/*", async (c) => c.notFound());
