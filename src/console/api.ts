@@ -98,3 +98,22 @@ export function curlOf({ method, path, headers = {}, body }: Request): string {
 /** Put ids into a path: `at\`/v1/products/${id}\`` encodes each. */
 export const at = (parts: TemplateStringsArray, ...values: (string | number)[]): string =>
   parts.reduce((path, part, i) => path + encodeURIComponent(values[i - 1]!) + part);
+
+export type Keys = { keys: string[]; cursor: string };
+
+/** Step through keys until there are some to show, or no more, or it has taken long enough. */
+export async function scan(match: string, from: string, enough = 50): Promise<{ data: Keys } | Answer> {
+  const keys = new Set<string>();
+  let cursor = from;
+  for (let step = 0; step < 10; step++) {
+    const answer = await send({
+      method: "GET",
+      path: `/v1/hashes?match=${encodeURIComponent(match)}&count=1000&cursor=${encodeURIComponent(cursor)}`,
+    });
+    if (!answer.ok) return answer;
+    for (const key of answer.body.keys) keys.add(key);
+    cursor = answer.body.cursor;
+    if (cursor === "0" || keys.size >= enough) break;
+  }
+  return { data: { keys: [...keys].sort(), cursor } };
+}

@@ -1,7 +1,7 @@
 /** Any hash, exactly as it is stored. */
 import { useState } from "preact/hooks";
-import { at } from "../api.ts";
-import { go, useGet } from "../hooks.ts";
+import { at, scan } from "../api.ts";
+import { go, useGet, useLoad } from "../hooks.ts";
 import type { PageProps } from "../main.tsx";
 import { Card, Change, Empty, Field, Lookup, lasts, Page, Shown, Table } from "../parts.tsx";
 
@@ -27,17 +27,18 @@ export function Hashes({ route }: PageProps) {
 
 function Keys({ pattern }: { pattern: string }) {
   const [cursors, setCursors] = useState(["0"]);
-  const scan = useGet(`/v1/hashes?match=${encodeURIComponent(pattern)}&count=50&cursor=${cursors.at(-1)}`);
+  const cursor = cursors.at(-1)!;
+  const found = useLoad(`${pattern} from ${cursor}`, () => scan(pattern, cursor));
   return (
     <Card title="Keys">
-      <Shown of={scan}>
-        {({ body }) => (
+      <Shown of={found}>
+        {({ keys, cursor }) => (
           <>
-            {body.keys.length === 0 ? (
-              <Empty>{body.cursor === "0" ? "No hash has such a key." : "None in this step; go on."}</Empty>
+            {keys.length === 0 ? (
+              <Empty>{cursor === "0" ? "No hash has such a key." : "None in this step; go on."}</Empty>
             ) : (
               <ul class="keys">
-                {[...new Set<string>(body.keys)].sort().map((key) => (
+                {keys.map((key) => (
                   <li key={key}>
                     <a href={`#/hashes/${encodeURIComponent(key)}`}>{key}</a>
                   </li>
@@ -50,8 +51,8 @@ function Keys({ pattern }: { pattern: string }) {
                   Back
                 </button>
               )}
-              {body.cursor !== "0" && (
-                <button type="button" onClick={() => setCursors((all) => [...all, body.cursor])}>
+              {cursor !== "0" && (
+                <button type="button" onClick={() => setCursors((all) => [...all, cursor])}>
                   Next
                 </button>
               )}

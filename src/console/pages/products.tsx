@@ -1,6 +1,6 @@
 /** Products: what there is, what it costs, and what waits for a payment. */
 import { useState } from "preact/hooks";
-import { at, send } from "../api.ts";
+import { at, scan, send } from "../api.ts";
 import { go, useGet, useLoad } from "../hooks.ts";
 import type { PageProps } from "../main.tsx";
 import { Card, Change, Empty, Field, Lookup, Page, Shown, Table, Value } from "../parts.tsx";
@@ -21,25 +21,21 @@ export function Products({ route }: PageProps) {
   );
 }
 
+const listed = ["name", "price", "stock", "category", "list_price"];
+
 function List() {
   const [cursors, setCursors] = useState(["0"]);
   const cursor = cursors.at(-1)!;
   const list = useLoad(`products from ${cursor}`, async () => {
-    const scan = await send({ method: "GET", path: `/v1/hashes?match=product:*&count=100&cursor=${cursor}` });
-    if (!scan.ok) return scan;
-    const ids: string[] = scan.body.keys
-      .map((key: string) => key.slice("product:".length))
-      .filter((id: string) => /^[\w.@-]{1,128}$/.test(id))
-      .slice(0, 100);
-    if (ids.length === 0) return { data: { next: scan.body.cursor as string, products: [] as Product[] } };
-    const answer = await send({
-      method: "POST",
-      path: "/v1/products/batch-get",
-      body: { ids, fields: ["name", "price", "stock", "category", "list_price"] },
-    });
-    if (!answer.ok) return answer;
-    const products = answer.body.products.flatMap((product: Product | null, i: number) => (product ? [{ ...product, id: ids[i]! }] : []));
-    return { data: { next: scan.body.cursor as string, products: products.sort((a: Product, b: Product) => (a.id < b.id ? -1 : 1)) as Product[] } };
+    const found = await scan("product:*", cursor);
+    if (!("data" in found)) return found;
+    const ids = found.data.keys.map((key) => key.slice("product:".length)).filter((id) => /^[\w.@-]{1,128}$/.test(id));
+    const parts = Array.from({ length: Math.ceil(ids.length / 100) }, (_, i) => ids.slice(i * 100, i * 100 + 100));
+    const answers = await Promise.all(parts.map((ids) => send({ method: "POST", path: "/v1/products/batch-get", body: { ids, fields: listed } })));
+    const refused = answers.find(({ ok }) => !ok);
+    if (refused) return refused;
+    const read: (Product | null)[] = answers.flatMap(({ body }) => body.products);
+    return { data: { next: found.data.cursor, products: read.flatMap((product, i) => (product ? [{ ...product, id: ids[i]! }] : [])) } };
   });
   return (
     <Card title="All products">
