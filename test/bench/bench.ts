@@ -19,8 +19,8 @@ import { picture } from "./picture.ts";
 
 const isQuick = process.argv.includes("--quick");
 /** What is compared takes turns, so that a busy minute of the machine hits all alike. */
-const turns = isQuick ? 2 : 4;
-const turnMs = isQuick ? 250 : 500;
+const turns = isQuick ? 2 : 3;
+const turnMs = isQuick ? 200 : 400;
 /** Few clients for the times, so that they tell of the way and not of the queue; many for the throughput. */
 const clients = { few: 2, many: 16 };
 const distances = isQuick ? [5] : [0, 5, 30];
@@ -46,6 +46,11 @@ const bundle = async (name: string) => {
 const [seedScript, bareScript] = await Promise.all([bundle("seed-worker"), bundle("bare-worker")]);
 
 const started: ChildProcess[] = [];
+for (const signal of ["SIGINT", "SIGTERM"] as const)
+  process.once(signal, () => {
+    for (const child of started) child.kill("SIGKILL");
+    process.exit(1);
+  });
 
 /** A redis-server of the machine, undefined where there is none. */
 async function spawnRedis(): Promise<string | undefined> {

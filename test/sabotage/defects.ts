@@ -134,7 +134,7 @@ export const defects: Defect[] = [
   },
   {
     what: "quantities may be anything that is a number: -10 adds stock",
-    edits: [{ file: "src/systems/products/sales-routes.ts", text: "quantity: whole(1, 1000)", by: "quantity: v.number()" }],
+    edits: [{ file: "src/systems/products/sales-routes.ts", text: "quantity: wholeNumber(1, 1000)", by: "quantity: v.number()" }],
     file: "test/products.test.ts",
     test: "a quantity of -10 does not add stock",
   },
