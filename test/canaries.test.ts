@@ -104,7 +104,7 @@ test("tokens, keys, cookies, addresses and texts of people are in no log, no err
   await world.redis("DEL", "user:wrong", "product:broken");
 
   const secrets = { apiKey, strangerKey, token, secret, cookie, idempotencyKey };
-  const personal = { email, bio, username };
+  const personal = { email: email.split("@")[0]!, bio, username }; // an "@" may stand there encoded
   expect(errors.length).toBeGreaterThan(100);
   expect(world.logs.length).toBeGreaterThan(20);
   const stored = await everything();

@@ -11,7 +11,8 @@ import { dump, makeEntities, restore, samplesOf, settle, stateOf } from "./proof
 import { type Answer, crowd, fresh, keys, sha256, startUpstash, startWorld } from "./world.ts";
 
 const soak = process.env.SOAK ? 5 : 1;
-const bindings = { REDIS_TIMEOUT_MS: "300" };
+/** No fault here hangs; a slow machine must not be taken for one that does. */
+const bindings = { REDIS_TIMEOUT_MS: "3000" };
 const world = await startWorld({ bindings });
 const calm = await startWorld();
 afterEach(() => world.control("DELETE /faults"));
@@ -31,6 +32,11 @@ async function persist(line: string, json: unknown, key: string): Promise<Ended>
   const { status, text } = answer!;
   // An attempt that was not applied says nothing of those before it.
   return { outcome: "unknown", status, text };
+}
+
+/** Without faults, whoever was left in doubt asks once more and knows. */
+async function resolve(line: string, json: unknown, key: string, ended: Ended): Promise<Ended> {
+  return ended.outcome === "unknown" ? persist(line, json, key) : ended;
 }
 
 /** 30 % of the requests to Redis meet one of these, each of them as likely. */
@@ -112,7 +118,12 @@ test("a score under faults is the sum of the confirmed results, and the order ag
   const score = Number(await world.redis("HGET", `leaderboard:${board}:user:p`, "score"));
   expect(score).toBeGreaterThanOrEqual(sum("ok"));
   expect(score).toBeLessThanOrEqual(sum("ok") + sum("unknown"));
-  expect((await world.call(`GET /v1/leaderboards/${board}/players/p`)).body).toMatchObject({ score, rank: 1 });
+  const known = await Promise.all(
+    ended.map((each, i) => resolve(`POST /v1/leaderboards/${board}/players/p/results`, { score: 1 + (i % 3) }, `${board}-${i}`, each)),
+  );
+  expect(known.filter(({ outcome }) => outcome !== "ok")).toEqual([]);
+  expect(Number(await world.redis("HGET", `leaderboard:${board}:user:p`, "score"))).toBe(399);
+  expect((await world.call(`GET /v1/leaderboards/${board}/players/p`)).body).toMatchObject({ score: 399, rank: 1 });
   expect((await world.call(`POST /v1/leaderboards/${board}/reindex`, { json: {} })).body).toMatchObject({ repaired: 0 });
 });
 
@@ -129,7 +140,10 @@ test("a limit under faults lets no more pass than it says, however often they as
   const used = Number(await world.redis("HGET", `ratelimit:user:${id}`, "x"));
   expect(used).toBeGreaterThanOrEqual(passed);
   expect(used).toBeLessThanOrEqual(Math.min(100, passed + unknown));
-  expect(passed + unknown).toBeGreaterThanOrEqual(100);
+  const json = { endpoint: "x", limit: 100, window_seconds: 3600 };
+  const known = await Promise.all(ended.map((each, i) => resolve(`POST /v1/rate-limits/${id}/consume`, json, `${id}-${i}`, each)));
+  expect(known.filter(({ outcome }) => outcome === "ok").length).toBe(100);
+  expect(await world.redis("HGET", `ratelimit:user:${id}`, "x")).toBe("100");
 });
 
 test("a register: of those who read the same profile and change it with If-Match, exactly one changes it", { timeout: 60_000 }, async () => {

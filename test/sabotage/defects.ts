@@ -31,12 +31,12 @@ export const defects: Defect[] = [
   {
     what: "the record is not checked in the script that writes: a repeat takes effect again",
     edits: [{ file: "src/redis/operation.lua", text: "if recorded then", by: "if false then" }],
-    file: "test/chaos.test.ts",
-    test: "a limit under faults lets no more pass than it says, however often they ask",
+    file: "test/products.test.ts",
+    test: "fifty repeats with one idempotency key: one purchase, fifty equal answers",
   },
   {
     what: "records are not bound to the caller: one sees another's answer",
-    edits: [{ file: "src/http/operation.ts", text: "hash(`${c.var.caller.id}\\n${key}`)", by: "hash(key)" }],
+    edits: [{ file: "src/http/operation.ts", text: "recordOf(c.var.caller.id, key)", by: 'recordOf("", key)' }],
     file: "test/operation.test.ts",
     test: "by another caller is that caller's own operation",
   },
@@ -135,7 +135,7 @@ export const defects: Defect[] = [
   },
   {
     what: "quantities may be anything that is a number: -10 adds stock",
-    edits: [{ file: "src/systems/products/sales-routes.ts", text: "quantity: whole(1, 1000)", by: "quantity: v.number()" }],
+    edits: [{ file: "src/systems/products/sales-routes.ts", text: "quantity: wholeNumber(1, 1000)", by: "quantity: v.number()" }],
     file: "test/products.test.ts",
     test: "a quantity of -10 does not add stock",
   },
