@@ -337,11 +337,15 @@ describe.skipIf(!hasChromium)("in Chromium", async () => {
     await close();
   });
 
-  test("a refusal, a lost database and a lost network are shown, and what was read stays", async () => {
+  test("a database that refuses and a network that is gone are shown, and what was read stays", async () => {
     const { page, close } = await signedIn();
     await open(page, "products/1001");
     await says(page, "MacBook Pro");
-    await world.control("POST /faults", { kind: "hang", times: 1 });
+    await world.control("POST /faults", { kind: "quota-429" });
+    await card(page, "Product 1001").getByRole("button", { name: "Refresh" }).click();
+    await says(page, "store_over_quota");
+    await says(page, "This is what was read last");
+    await says(page, "MacBook Pro");
     await page.route("**/v1/**", (route) => route.abort());
     await card(page, "Product 1001").getByRole("button", { name: "Refresh" }).click();
     await says(page, "This is what was read last");

@@ -1,7 +1,19 @@
 /** What pages share: where we are, and reading from the API with all its states. */
-import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "preact/compat";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { type Answer, type Problem, send } from "./api.ts";
 
+/** A value from outside that says when it changes. */
+export function useOutside<T>(listen: (listener: () => void) => () => void, read: () => T): T {
+  const [value, setValue] = useState(read);
+  useEffect(() => {
+    const update = () => setValue(read());
+    update();
+    return listen(update);
+  }, [listen, read]);
+  return value;
+}
+
+const hashNow = () => location.hash;
 const onHash = (listener: () => void) => {
   addEventListener("hashchange", listener);
   return () => removeEventListener("hashchange", listener);
@@ -9,7 +21,7 @@ const onHash = (listener: () => void) => {
 
 /** The address after `#/`, in decoded parts. */
 export function useRoute(): string[] {
-  const hash = useSyncExternalStore(onHash, () => location.hash);
+  const hash = useOutside(onHash, hashNow);
   return hash.replace(/^#\/?/, "").split("/").map(decoded);
 }
 

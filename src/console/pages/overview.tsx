@@ -1,7 +1,7 @@
 /** Is it alive, what does it cost: health, and the latency and hops of the last calls as they happen. */
-import { useEffect, useState, useSyncExternalStore } from "preact/compat";
+import { useEffect, useState } from "preact/hooks";
 import { type Cost, costsNow, onCosts } from "../api.ts";
-import { useGet } from "../hooks.ts";
+import { useGet, useOutside } from "../hooks.ts";
 import { Card, Empty, Page, Table } from "../parts.tsx";
 
 const systems: [path: string, what: string, key: string][] = [
@@ -74,7 +74,7 @@ function Status({ name, of, good }: { name: string; of: ReturnType<typeof useGet
 const middle = (numbers: number[]) => numbers.sort((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? 0;
 
 function Session() {
-  const costs = useSyncExternalStore(onCosts, costsNow);
+  const costs = useOutside(onCosts, costsNow);
   const hopping = costs.filter(({ hops }) => hops > 0);
   return (
     <div class="tile">
@@ -89,7 +89,7 @@ const [width, height, left, bottom, slots] = [720, 200, 64, 26, 60];
 
 /** A bar a call: as high as it took, as dark as it had hops; red when it was refused. */
 function Plot() {
-  const costs = useSyncExternalStore(onCosts, costsNow);
+  const costs = useOutside(onCosts, costsNow);
   if (costs.length === 0) return <Empty>No calls yet.</Empty>;
   const most = Math.max(10, ...costs.map(({ ms }) => ms));
   const top = [10, 20, 50, 100, 200, 500, 1000, 2000, 5000].find((step) => step >= most) ?? most;
