@@ -362,6 +362,16 @@ describe("the signature", () => {
     console.log(`webhooks: ${done} mutated deliveries, ${accepted.length} accepted`);
   });
 
+  test("is over the bytes: the same JSON with a space more is refused, one signed with it is taken", async () => {
+    const p = await product(0);
+    const body = JSON.stringify({ type: "product.restocked", timestamp: new Date().toISOString(), data: { product_id: p, quantity: 1 } });
+    for (const spaced of [`${body} `, ` ${body}`, body.replace(":", ": "), `${body}\n`]) {
+      expect(await send({ ...signed(body), body: spaced })).toMatchObject({ status: 401, hops: 0 });
+      expect(await send(signed(spaced))).toMatchObject(applied);
+    }
+    expect(await stockOf(p)).toBe(4);
+  });
+
   test("unknown sources, wrong secrets, missing, malformed and old headers get one answer, byte for byte", async () => {
     const body = JSON.stringify({ type: "product.restocked", timestamp: new Date().toISOString(), data: { product_id: "x", quantity: 1 } });
     const good = signed(body);

@@ -151,4 +151,22 @@ export const defects: Defect[] = [
     file: "test/http.test.ts",
     test: "with what JSON.parse would change or hide are 422 and no hop",
   },
+  {
+    what: "CORS: whatever origin asks is reflected",
+    edits: [{ file: "src/systems/me/middleware.ts", text: "originsOf(source).includes(origin)", by: "originsOf(source) !== undefined" }],
+    file: "test/me.test.ts",
+    test: "may read only from allowed origins; a bearer token needs no origin",
+  },
+  {
+    what: "a webhook's JSON is written anew before it is measured by its signature",
+    edits: [
+      {
+        file: "src/systems/webhooks/signatures.ts",
+        text: ".update(prefix).update(body)",
+        by: '.update(prefix).update((() => { try { return JSON.stringify(JSON.parse(Buffer.from(body).toString())); } catch { return ""; } })())',
+      },
+    ],
+    file: "test/webhooks.test.ts",
+    test: "is over the bytes: the same JSON with a space more is refused, one signed with it is taken",
+  },
 ];
