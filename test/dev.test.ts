@@ -1,7 +1,9 @@
 /** The first five minutes: what `npm run dev` and `npm run key` do for somebody who has just arrived. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { mkdtempSync } from "node:fs";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
@@ -21,8 +23,8 @@ async function freePort(): Promise<number> {
 }
 
 /** Start the dev command on ports of its own and collect what it says until `until` shows up or it ends. */
-async function dev(env: Record<string, string>, until: string) {
-  const child = spawn(process.execPath, ["src/dev/dev.ts"], { cwd: root, env: { ...process.env, REDIS_URL: "", ...env } });
+async function dev(env: Record<string, string>, until: string, args: string[] = []) {
+  const child = spawn(process.execPath, ["src/dev/dev.ts", ...args], { cwd: root, env: { ...process.env, REDIS_URL: "", ...env } });
   started.push(child);
   let output = "";
   const said = new Promise<void>((resolve) => {
@@ -79,6 +81,31 @@ describe("npm run dev", () => {
         { timeout: 10_000 },
       )
       .toBe("down");
+  });
+
+  test("--save keeps the data over a restart", async () => {
+    const file = join(mkdtempSync(join(tmpdir(), "onehop-dev-")), "data");
+    const run = async () => {
+      const [port, upstashPort] = [await freePort(), await freePort()];
+      const env = { PORT: String(port), UPSTASH_PORT: String(upstashPort) };
+      const { child } = await dev(env, "Ctrl-C", ["--save", file]);
+      const call = (init: RequestInit = {}) =>
+        fetch(`http://127.0.0.1:${port}/v1/config/app`, {
+          ...init,
+          headers: { Authorization: "Bearer dev-key", "Content-Type": "application/json" },
+        });
+      const end = () => {
+        child.kill("SIGINT");
+        return once(child, "exit");
+      };
+      return { call, end };
+    };
+    const first = await run();
+    expect((await first.call({ method: "PUT", body: '{"theme":"dark"}' })).status).toBe(201);
+    await first.end();
+    const second = await run();
+    expect(await (await second.call()).json()).toEqual({ theme: "dark" });
+    await second.end();
   });
 
   test("says in a sentence that a port is taken, and starts nothing", async () => {

@@ -6,7 +6,7 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import { join } from "node:path";
-import { promisify } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { context } from "esbuild";
 import { workerOptions } from "../build/worker.ts";
 import { startLocalUpstash } from "../local/start.ts";
@@ -58,13 +58,17 @@ async function dev(): Promise<void> {
     await Promise.allSettled([worker?.close(), builder.dispose(), upstash.close()]);
     process.exit();
   };
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, close);
+  const closeOnSignals = () => {
+    for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal).on(signal, close);
+  };
+  closeOnSignals();
   // npm and the shell between us may end without passing a signal on.
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && close(), 500).unref();
 
   await builder.rebuild();
   worker = await startWorker({ port, bindings, onLog, script: join(import.meta.dirname, "../../build/dev/worker.js") });
+  closeOnSignals(); // Miniflare's own listeners would end the process before the data is saved
   await builder.watch();
   await assertAnswers(upstash);
   greet(worker.url, upstash);
@@ -75,8 +79,9 @@ async function openUpstash() {
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, REDIS_URL: redis } = env;
   if (Boolean(url) !== Boolean(token)) throw new Error("UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN go together");
   if (url && token) return { url, token, close: async () => {}, note: "as set in the environment" };
-  const local = await startLocalUpstash({ port: portOf("UPSTASH_PORT", 8079), token: "local", redis });
-  return { ...local, note: `token local, ${redis ? "over the Redis at REDIS_URL" : "data in memory"}` };
+  const { save } = parseArgs({ options: { save: { type: "string" } } }).values;
+  const local = await startLocalUpstash({ port: portOf("UPSTASH_PORT", 8079), token: "local", redis, save });
+  return { ...local, note: `token local, ${redis ? "over the Redis at REDIS_URL" : save ? `data kept in ${save}` : "data in memory"}` };
 }
 
 function greet(url: string, upstash: { url: string; note: string }): void {
