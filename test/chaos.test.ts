@@ -209,7 +209,8 @@ test("20 keys × 50 at once on every writing route: one effect and one answer ea
         calm.call(`${operation.method} ${path}`, { json, headers: { ...headers, "Idempotency-Key": key }, ...(credential && { key: credential }) }),
       );
     await restore(calm, stored);
-    await repeat("alone", 1);
+    const [alone] = await repeat("alone", 1);
+    if (alone!.status === 501) continue; // this server has no field TTL
     const once = stateOf(await dump(calm));
     // Twenty keys in twenty databases: an effect cannot hide behind that of another key.
     for (let key = 0; key < 20; key++) {
