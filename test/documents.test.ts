@@ -73,6 +73,10 @@ test("the Worker's bundle stays within its budget of 70 kB gzip", async () => {
   const metafile = await buildWorker();
   const parts = Object.entries(Object.values(metafile.outputs)[0]!.inputs).map(([path, { bytesInOutput }]) => ({ path, bytes: bytesInOutput }));
   const ours = parts.filter(({ path }) => path.startsWith("src/")).reduce((sum, { bytes }) => sum + bytes, 0);
+  const group = (path: string) => /^(?:.*node_modules\/)?((?:@[\w.-]+\/)?[\w.-]+(?:\/systems\/[\w-]+|\/[\w-]+(?=\/))?)/.exec(path)![1]!;
+  const bytesOf = Map.groupBy(parts, ({ path }) => (path.includes("node_modules") ? group(path).replace(/^([^@/]+)\/.*/, "$1") : group(path)));
+  const table = [...bytesOf].map(([part, list]) => ({ part, "bytes before minifying": list.reduce((sum, { bytes }) => sum + bytes, 0) }));
+  console.table(table.sort((x, y) => y["bytes before minifying"] - x["bytes before minifying"]));
   console.log(`bundle: ${statSync(join(root, "build/worker.js")).size} bytes, ${size} gzipped; ${ours} bytes are our own`);
   expect(size).toBeLessThan(70_000);
 });
