@@ -9,10 +9,6 @@ local lease_us = 10 * 1000000
 -- So long a caller with a lease may take, and so long drops are remembered for it.
 local lease_life_us = 600 * 1000000
 
-local function whole(number)
-  return string.format("%.0f", number)
-end
-
 local function ms(microseconds)
   return whole(math.ceil(microseconds / 1000))
 end

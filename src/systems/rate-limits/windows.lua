@@ -10,10 +10,6 @@
 local slots = 20
 local day_ms = 86400000
 
-local function whole(number)
-  return string.format("%.0f", number)
-end
-
 local function now_ms()
   local seconds, microseconds = now()
   return seconds * 1000 + math.floor(microseconds / 1000)
