@@ -1,12 +1,8 @@
 import { defineConfig } from "vitest/config";
+import { luaModule } from "./src/build/lua.ts";
 
 export default defineConfig({
-  plugins: [
-    {
-      name: "lua",
-      transform: (source, id) => (id.endsWith(".lua") ? `export default ${JSON.stringify(source)};` : undefined),
-    },
-  ],
+  plugins: [{ name: "lua", load: (id) => (id.endsWith(".lua") ? luaModule(id) : undefined) }],
   test: {
     include: ["test/**/*.test.ts"],
     globalSetup: "test/build.ts",

@@ -1,10 +1,11 @@
 /** The Worker: what stands around every route, what is public, and the systems behind their credentials. */
 
 import { createApp } from "./http/app.ts";
-import type { App } from "./http/app-env.ts";
 import { apiKey, keysConfigured } from "./http/auth.ts";
+import type { App } from "./http/context.ts";
+import { configured } from "./http/database.ts";
 import { documents } from "./http/documents.ts";
-import { configured, health } from "./http/health.ts";
+import { health } from "./http/health.ts";
 import { ownCredentials, systems } from "./systems/index.ts";
 import { crossOrigin } from "./systems/me/middleware.ts";
 import { perKey, rateLimit } from "./systems/rate-limits/middleware.ts";

@@ -7,9 +7,10 @@
 import { type Context, type Env, Hono, type MiddlewareHandler, type Schema } from "hono";
 import { every } from "hono/combine";
 import { createMiddleware } from "hono/factory";
-import { answerError, redis, requestId } from "./http/app.ts";
-import type { App, Caller } from "./http/app-env.ts";
-import { configured } from "./http/health.ts";
+import { answerError } from "./http/app.ts";
+import type { App, Caller } from "./http/context.ts";
+import { configured, database } from "./http/database.ts";
+import { requestId } from "./http/headers.ts";
 import { problem } from "./http/problem.ts";
 import { routes as cacheRoutes } from "./systems/cache/routes.ts";
 import { routes as cartRoutes } from "./systems/carts/routes.ts";
@@ -44,7 +45,7 @@ export function onehop<E extends Env>(callerOf?: (c: Context<E>) => Caller | und
     c.set("caller", caller);
     return next();
   });
-  return every((c, next) => (c.get("requestId") ? next() : named(c, next)), redis(), configured(), identify) as MiddlewareHandler<E>;
+  return every((c, next) => (c.get("requestId") ? next() : named(c, next)), database(), configured(), identify) as MiddlewareHandler<E>;
 }
 
 /** A system's routes; what goes wrong in them is answered as a problem, whatever the app around them does with errors. */

@@ -1,4 +1,5 @@
 declare module "*.lua" {
-  const source: string;
-  export default source;
+  /** See src/build/lua.ts. */
+  const file: { path: string; lua: string; parts: readonly string[]; prepare?: string };
+  export default file;
 }

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { connect } from "../src/redis/client.ts";
+import { behind } from "../src/redis/check.ts";
+import { connect } from "../src/redis/wire.ts";
 import * as carts from "../src/systems/carts/carts.ts";
 import { checkout as buy } from "../src/systems/carts/checkout.ts";
-import { sessionGuard } from "../src/systems/sessions/guard.ts";
+import { present } from "../src/systems/sessions/guard.ts";
 import { seedNode, seedPython } from "./seed/run.ts";
 import { crowd, fresh, keys, redisUrl, startWorld } from "./world.ts";
 
@@ -536,24 +537,24 @@ describe("checkout", () => {
   });
 });
 
-test("behind a session guard the same functions serve their user in one hop, and nobody after sign-out", async () => {
+test("behind a session's check the same functions serve their user in one hop, and nobody after sign-out", async () => {
   const user = fresh("u");
   const { token } = (await call("POST /v1/sessions", { json: { user_id: user } })).body;
-  const guard = sessionGuard(token)!;
-  const ref = { kind: "user", id: guard.userId } as const;
-  const db = () => connect({ url: upstash.url, token: upstash.token }, { timeoutMs: 60_000 });
-  const op = () => ({ record: `hop:op:${fresh()}`, fingerprint: "f", recordSeconds: 120, ifMatch: "", ifNoneMatch: "", guard });
+  const presented = present(token, () => {})!;
+  const ref = { kind: "user", id: presented.userId } as const;
+  const db = () => behind(connect({ url: upstash.url, token: upstash.token }, { timeoutMs: 60_000 }), presented.check);
+  const op = () => ({ record: `hop:op:${fresh()}`, fingerprint: "f", recordSeconds: 120, ifMatch: "", ifNoneMatch: "" });
   const items = [{ product_id: await product(3), quantity: 2 }];
-  expect(await carts.get(db(), ref, guard)).toMatchObject({ outcome: "ok", cart: { items: [], expires_in: null } });
+  expect(await carts.get(db(), ref)).toMatchObject({ outcome: "ok", cart: { items: [], expires_in: null } });
   expect(await carts.addItem(db(), ref, items[0]!, op())).toMatchObject({ outcome: "ok", cart: { items } });
-  const read = await measure(() => carts.get(db(), ref, guard));
+  const read = await measure(() => carts.get(db(), ref));
   expect(read).toMatchObject({ requests: 1, answer: { outcome: "ok", cart: { items, expires_in: expect.any(Number) } } });
   expect(read.answer).toMatchObject({ etag: (await call(`GET /v1/carts/user/${user}`)).headers.get("ETag")!.slice(1, -1) });
-  expect(await carts.getPriced(db(), ref, guard)).toMatchObject({ outcome: "ok", cart: { subtotal: "39.80" } });
+  expect(await carts.getPriced(db(), ref)).toMatchObject({ outcome: "ok", cart: { subtotal: "39.80" } });
   expect(await buy(db(), ref, { items }, op())).toMatchObject({ outcome: "ok", order: { customer: ref, total: "39.80" } });
   await call("POST /v1/sessions/revoke", { json: { token } });
-  for (const refused of [await carts.get(db(), ref, guard), await carts.getPriced(db(), ref, guard), await carts.addItem(db(), ref, items[0]!, op())])
-    expect(refused).toEqual({ outcome: "unauthorized" });
+  for (const refused of [carts.get(db(), ref), carts.getPriced(db(), ref), carts.addItem(db(), ref, items[0]!, op())])
+    await expect(refused).rejects.toMatchObject({ name: "Refused", outcome: "unauthorized" });
   expect(await redis("EXISTS", `cart:user:${user}`)).toBe(0);
 });
 

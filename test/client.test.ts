@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { clientSettings, connect } from "../src/redis/client.ts";
 import { StoreError, storeErrorFrom } from "../src/redis/error.ts";
+import { clientSettings, connect } from "../src/redis/wire.ts";
 import { redisUrl, startWorld } from "./world.ts";
 
 const { upstash, redis: command, control } = await startWorld();
@@ -12,24 +12,21 @@ describe("the client's settings", () => {
       automaticDeserialization: false,
       enableAutoPipelining: false,
       enableTelemetry: false,
-      responseEncoding: false,
-      retry: { retries: 0 },
     });
   });
 
   test("keep texts as they are stored", async () => {
     await command("HSET", "h", "n", "1e3", "z", "null", "big", "9007199254740993", "__proto__", "p");
     const redis = connect(config);
-    expect(await redis.hop((client) => client.hmget("h", "n", "z", "big"))).toEqual(["1e3", "null", "9007199254740993"]);
-    expect(await redis.hop((client) => client.hgetall("h"))).toEqual(["n", "1e3", "z", "null", "big", "9007199254740993", "__proto__", "p"]);
-    redis.release();
+    expect(await redis.client.hmget("h", "n", "z", "big")).toEqual(["1e3", "null", "9007199254740993"]);
+    expect(await redis.client.hgetall("h")).toEqual(["n", "1e3", "z", "null", "big", "9007199254740993", "__proto__", "p"]);
   });
 
   test("send each command once, also when its answer is lost", async () => {
     await command("DEL", "counter");
     await control("POST /faults", { kind: "lose-answer", times: 1, command: "INCR" });
     const redis = connect(config);
-    const error = await redis.hop((client) => client.incr("counter"), { writes: true }).catch((thrown: unknown) => thrown);
+    const error = await redis.client.incr("counter").catch((thrown: unknown) => thrown);
     expect(error).toMatchObject({ name: "StoreError", applied: "unknown" });
     expect(redis.meter.hops).toBe(1);
     expect(await command("GET", "counter")).toBe("1");
@@ -38,14 +35,14 @@ describe("the client's settings", () => {
   test("turn a timeout into an error, never into an answer", async () => {
     await control("POST /faults", { kind: "hang", times: 1, command: "GET" });
     const redis = connect(config, { timeoutMs: 200 });
-    await expect(redis.hop((client) => client.get("h2"))).rejects.toMatchObject({ code: "store_timeout", applied: "no" });
+    await expect(redis.client.get("h2")).rejects.toMatchObject({ code: "store_timeout", applied: "no" });
     await control("DELETE /faults");
   });
 
   test("send reads and writes of one tick apart, each with its own answer", async () => {
     await command("SET", "s", "x");
     const redis = connect(config);
-    const both = await Promise.allSettled([redis.hop((client) => client.hgetall("s")), redis.hop((client) => client.get("s"))]);
+    const both = await Promise.allSettled([redis.client.hgetall("s"), redis.client.get("s")]);
     expect(both).toMatchObject([
       { status: "rejected", reason: { code: "wrong_type" } },
       { status: "fulfilled", value: "x" },
@@ -61,12 +58,12 @@ describe("errors", () => {
 
   test("of a wrong token are our fault", async () => {
     const redis = connect({ ...config, token: "wrong" });
-    await expect(redis.hop((client) => client.get("x"))).rejects.toMatchObject({ code: "store_misconfigured", applied: "no" });
+    await expect(redis.client.get("x")).rejects.toMatchObject({ code: "store_misconfigured", applied: "no" });
   });
 
   test("of an unreachable address are told apart from timeouts", async () => {
     const redis = connect({ ...config, url: "http://127.0.0.1:9" });
-    await expect(redis.hop((client) => client.set("x", "1"), { writes: true })).rejects.toMatchObject({
+    await expect(redis.client.set("x", "1")).rejects.toMatchObject({
       code: "store_unreachable",
       applied: "unknown",
     });
@@ -81,9 +78,8 @@ describe("errors", () => {
 test("the sync token of the caller goes up and the newest comes back", async () => {
   const redis = connect(config, { syncToken: "from-the-caller" });
   expect(redis.syncToken()).toBe("from-the-caller");
-  await redis.hop((client) => client.get("x"));
+  await redis.client.get("x");
   expect(redis.syncToken()).not.toBe("from-the-caller");
-  redis.release();
   expect(connect(config).syncToken()).toBe("");
 });
 

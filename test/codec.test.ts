@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { flag, type Json, scalar } from "../src/redis/codec.ts";
 import { contentEtag } from "../src/redis/etag.ts";
-import { composeScript } from "../src/redis/script.ts";
+import { luaFile, sourceOf } from "./scripts.ts";
 import { startWorld } from "./world.ts";
 
 const { redis } = await startWorld();
@@ -82,7 +82,7 @@ test("a flag is true for what our neighbours write, and false for anything else"
 });
 
 test("the content ETag is the same in Lua and in TypeScript, for any fields", async () => {
-  const { source } = composeScript(['return { content_tag(redis.call("HGETALL", KEYS[1])) }']);
+  const source = sourceOf(luaFile('return { content_tag(redis.call("HGETALL", KEYS[1])) }'));
   const texts = fc.uniqueArray(
     fc.tuple(fc.string({ unit: "binary", maxLength: 20 }), fc.oneof(fc.string({ unit: "binary", maxLength: 50 }), fc.json())),
     { selector: ([field]) => field, maxLength: 12 },
@@ -130,7 +130,7 @@ test("the content ETag changes with any field, name or text, and not with their 
 });
 
 test("iso_time writes a time as JavaScript does", async () => {
-  const { source } = composeScript(["return { iso_time(tonumber(ARGV[1]), tonumber(ARGV[2])) }"]);
+  const source = sourceOf(luaFile("return { iso_time(tonumber(ARGV[1]), tonumber(ARGV[2])) }"));
   await fc.assert(
     fc.asyncProperty(fc.integer({ min: 0, max: 253_402_300_799 }), fc.integer({ min: 0, max: 999 }), async (seconds, ms) => {
       const [text] = await redis("EVAL", source, 0, seconds, ms * 1000);

@@ -67,7 +67,7 @@ test("/ says what this is and where to go", async () => {
   expect(body).toMatchObject({ name: "onehop", links: { openapi: "/openapi.json", problems: "/problems" } });
 });
 
-test("the Worker's bundle stays within its budget of 70 kB gzip", async () => {
+test("the Worker's bundle stays within its budget of 150 kB gzip", async () => {
   const bytes = readFileSync(join(root, "build/worker.js"));
   const size = gzipSync(bytes, { level: 9 }).length;
   const metafile = await buildWorker();
@@ -78,5 +78,5 @@ test("the Worker's bundle stays within its budget of 70 kB gzip", async () => {
   const table = [...bytesOf].map(([part, list]) => ({ part, "bytes before minifying": list.reduce((sum, { bytes }) => sum + bytes, 0) }));
   console.table(table.sort((x, y) => y["bytes before minifying"] - x["bytes before minifying"]));
   console.log(`bundle: ${statSync(join(root, "build/worker.js")).size} bytes, ${size} gzipped; ${ours} bytes are our own`);
-  expect(size).toBeLessThan(70_000);
+  expect(size, `${size} of 150 000 bytes gzipped`).toBeLessThan(150_000);
 });

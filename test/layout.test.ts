@@ -1,9 +1,11 @@
 /** What a reader of the code relies on, held by reading the code. */
-import { execFileSync, spawnSync } from "node:child_process";
-import { globSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { spawnSync } from "node:child_process";
+import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
-import { shortenLua } from "../src/build/lua.ts";
+import { luaOf, partsOf } from "../src/build/lua.ts";
+import { compose } from "../src/redis/compose.ts";
 import { bindings } from "../src/redis/script.ts";
 import "../src/index.ts";
 
@@ -53,20 +55,21 @@ describe("import arrows", () => {
         .filter(({ to, typeOnly }) => to.startsWith("src/redis") && !typeOnly)
         .map(({ to }) => to),
     );
-    expect([...new Set(values)].sort()).toEqual(["src/redis/client.ts", "src/redis/error.ts"]);
+    expect([...new Set(values)].sort()).toEqual(["src/redis/error.ts", "src/redis/wire.ts"]);
   });
 });
 
 describe("Lua files", () => {
-  const bodies = new Map(bindings.map((binding) => [binding.body, binding]));
+  const bound = new Map(bindings.map((binding) => [binding.file.path, binding]));
   const declared = (text: string, list: "KEYS" | "ARGV") =>
     [...text.matchAll(new RegExp(`^-- ${list}\\[(\\d+)\\] (\\S+)`, "gm"))].map(([, index, name]) => [Number(index), name] as const);
+  const isPart = (path: string) => path.includes("/parts/");
 
-  test("every body is bound, and each header names the keys and arguments of its binding in order", () => {
-    const scripts = files("src/systems/**/*.lua").filter((path) => /^-- (KEYS|ARGV)\[/m.test(source(path)));
-    expect(scripts.length).toBeGreaterThan(2);
+  test("every script is bound, and its header names the keys and arguments of its binding in order", () => {
+    const scripts = files("src/systems/**/*.lua").filter((path) => !isPart(path));
+    expect(scripts.length).toBeGreaterThan(40);
     for (const path of scripts) {
-      const binding = bodies.get(source(path));
+      const binding = bound.get(path);
       expect(binding, `${path} has a binding`).toBeDefined();
       for (const [list, names] of [
         ["KEYS", binding!.keys],
@@ -75,7 +78,15 @@ describe("Lua files", () => {
         expect(declared(source(path), list), `${path} ${list}`).toEqual(names.map((name, i) => [i + 1, name]));
       expect(source(path), path).toMatch(/^-- Reply:/m);
     }
-    expect(bodies.size).toBe(scripts.length);
+    expect([...bound.keys()].sort()).toEqual(scripts);
+  });
+
+  test("a part stands in parts/, has no keys or arguments, and some script uses it", () => {
+    const used = new Set(files("src/systems/**/*.lua").flatMap((path) => partsOf(join(root, path)).map((part) => relative(root, part))));
+    for (const path of files("src/**/parts/*.lua")) {
+      expect(source(path), path).not.toMatch(/^-- (KEYS|ARGV)\[|^return/m);
+      expect([...used], path).toContain(path);
+    }
   });
 
   test("open with a sentence and leave every key to KEYS", () => {
@@ -85,20 +96,51 @@ describe("Lua files", () => {
     }
   });
 
-  test("survive what the build does to them", () => {
+  test("a circle of parts is named with its path, and a part that two others use is there once", () => {
+    const folder = mkdtempSync(join(tmpdir(), "onehop-"));
+    const write = (name: string, uses: string) => writeFileSync(join(folder, name), `-- Uses: ${uses}\n`);
+    write("a.lua", "b.lua, c.lua");
+    write("b.lua", "c.lua");
+    writeFileSync(join(folder, "c.lua"), "local c = 1\n");
+    expect(partsOf(join(folder, "a.lua")).map((part) => basename(part))).toEqual(["c.lua", "b.lua"]);
+    write("c.lua", "a.lua");
+    expect(() => partsOf(join(folder, "a.lua"))).toThrow(/circle: \S+a\.lua > \S+b\.lua > \S+c\.lua > \S+a\.lua/);
+    rmSync(folder, { recursive: true });
+  });
+
+  test("lose nothing but their comments in the build", () => {
     for (const path of files("src/**/*.lua")) {
-      expect(source(path), "no long strings, which the build would change").not.toMatch(/\[\[|\[=\[/);
-      expect(shortenLua(source(path)), path).not.toMatch(/^\s|--/m);
+      expect(source(path), "no long strings: a line in one may look like a comment").not.toMatch(/\[\[|\[=\[/);
+      expect(luaOf(join(root, path)), path).not.toMatch(/^\s*--/m);
     }
-    expect(shortenLua("-- A.\n-- KEYS[1] x\nlocal key = KEYS[1]\nlocal a = { key = key }\nreturn a.key .. other(key)")).toBe(
-      "local b = KEYS[1]\nlocal c = { key = b }\nreturn c.key .. other(b)",
-    );
   });
 
   const hasLuacheck = spawnSync("luacheck", ["--version"]).status === 0;
-  test.skipIf(!hasLuacheck && !process.env.CI)("pass luacheck", () => {
-    execFileSync("luacheck", ["-q", "src"], { cwd: root, stdio: "pipe" });
+  test.skipIf(!hasLuacheck && !process.env.CI)("pass luacheck as they are composed: every name is known there", () => {
+    const folder = mkdtempSync(join(tmpdir(), "onehop-"));
+    for (const { file, kind } of bindings) {
+      const body = compose({ ...file, kind: kind === "check" ? "repair" : kind }).source;
+      writeFileSync(join(folder, file.path.replaceAll("/", "_")), body.replace(/^#!.*$/m, ""));
+    }
+    const { status, stdout } = spawnSync("luacheck", ["-q", "--config", join(root, ".luacheckrc"), folder], { encoding: "utf8" });
+    expect(
+      status,
+      stdout
+        .split("\n")
+        .map((line) => `${line}${whereIs(line, folder)}`)
+        .join("\n"),
+    ).toBe(0);
+    rmSync(folder, { recursive: true });
   });
+
+  /** Where a line of a composed script comes from, for luacheck's "file:line:column". */
+  function whereIs(line: string, folder: string): string {
+    const [, name = "", number] = /^\s*(\S+\.lua):(\d+):/.exec(line) ?? [];
+    if (!number) return "";
+    const text = readFileSync(join(folder, basename(name)), "utf8").split("\n")[Number(number) - 1]!;
+    const path = files("src/**/*.lua").find((file) => source(file).split("\n").includes(text));
+    return path ? ` (${path}:${source(path).split("\n").indexOf(text) + 1})` : "";
+  }
 });
 
 test("no file is too long to read", () => {

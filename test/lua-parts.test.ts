@@ -96,7 +96,7 @@ describe("merge-items.lua", () => {
   const flat = (fields: Fields) => Object.entries(fields).flat();
   async function merge(target: Fields, source: Fields, strategy: string, mostLines = 100) {
     const [word, ...rest]: string[] = await run(
-      ["systems/carts/lines.lua", "systems/carts/merge-items.lua"],
+      ["systems/carts/parts/lines.lua", "systems/carts/parts/merge-items.lua"],
       `local size = tonumber(ARGV[3])
        local target, source = { unpack(ARGV, 4, 3 + size) }, { unpack(ARGV, 4 + size) }
        local changes, refusal = judge_merge(target, source, ARGV[1], 999, tonumber(ARGV[2]))

@@ -3,7 +3,7 @@
 import { Hono } from "hono";
 import { afterEach, describe, expect, test } from "vitest";
 import { definedRoutes } from "../src/build/openapi.ts";
-import type { App } from "../src/http/app-env.ts";
+import type { App } from "../src/http/context.ts";
 import { ownCredentials, systems } from "../src/systems/index.ts";
 import { session } from "../src/systems/me/middleware.ts";
 import { type Call, crowd, fresh, keys, startWorld } from "./world.ts";

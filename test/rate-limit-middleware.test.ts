@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { parseList } from "structured-headers";
 import { describe, expect, test } from "vitest";
 import { startWorker } from "../src/dev/worker.ts";
-import type { App } from "../src/http/app-env.ts";
+import type { App } from "../src/http/context.ts";
 import { type Limit, perKey, rateLimit } from "../src/systems/rate-limits/middleware.ts";
 import { crowd, fresh, sha256, startWorld } from "./world.ts";
 

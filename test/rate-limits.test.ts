@@ -1,8 +1,7 @@
 import { parseList } from "structured-headers";
 import { describe, expect, test } from "vitest";
-import { composeScript } from "../src/redis/script.ts";
 import consumeLua from "../src/systems/rate-limits/consume.lua";
-import windowsLua from "../src/systems/rate-limits/windows.lua";
+import { sourceOf } from "./scripts.ts";
 import { seedNode } from "./seed/run.ts";
 import { crowd, fresh, keys, redisUrl, startWorld } from "./world.ts";
 
@@ -275,8 +274,7 @@ describe("sliding windows", () => {
 
 describe("by a clock of its own", () => {
   // The script as it is, with the time taken from two further keys.
-  const { source } = composeScript([windowsLua, consumeLua]);
-  const clocked = source.replace('redis.call("TIME")', "{ KEYS[3], KEYS[4] }");
+  const clocked = sourceOf(consumeLua).replace('redis.call("TIME")', "{ KEYS[3], KEYS[4] }");
   const limit = 20;
   const window = 1000;
 
@@ -292,7 +290,17 @@ describe("by a clock of its own", () => {
       const cost = 1 + Math.floor(random() * 4);
       const clock = [Math.floor(now / 1000), `${now % 1000}000`];
       const policy = ["e", limit, window * 1000, cost, cost, algorithm];
-      const [word, , used, back] = await redis("EVAL", clocked, 4, `ratelimit:user:${id}`, `hop:ratelimit:${id}`, ...clock, ...policy);
+      const [word, , used, back] = await redis(
+        "EVAL",
+        clocked,
+        4,
+        `ratelimit:user:${id}`,
+        `hop:ratelimit:${id}`,
+        ...clock,
+        20,
+        86_400_000,
+        ...policy,
+      );
       asked.push({ at: now, cost, ok: word === "ok", used: Number(used), back: Number(back), before: [...passed] });
       if (word === "ok") passed.push({ at: now, cost });
     }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { connect } from "../src/redis/client.ts";
+import { connect } from "../src/redis/wire.ts";
 import * as elsewhere from "../src/systems/sessions/sessions.ts";
 import { seedNode, seedPython } from "./seed/run.ts";
 import { seed } from "./seed/seed.ts";

@@ -1,12 +1,16 @@
-/** Lets Node import .lua files as text, as the bundler does. Use: `node --import ./src/build/lua-loader.ts …` */
-import { readFileSync } from "node:fs";
+/** Lets Node import .lua files as the bundler does. Use: `node --import ./src/build/lua-loader.ts …` */
 import { registerHooks } from "node:module";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { luaModule } from "./lua.ts";
 
 registerHooks({
+  resolve(specifier, context, nextResolve) {
+    return specifier.endsWith(".lua") && specifier.startsWith("/")
+      ? { url: pathToFileURL(specifier).href, shortCircuit: true, format: "module" }
+      : nextResolve(specifier, context);
+  },
   load(url, context, nextLoad) {
     if (!url.endsWith(".lua")) return nextLoad(url, context);
-    const text = readFileSync(fileURLToPath(url), "utf8");
-    return { format: "module", shortCircuit: true, source: `export default ${JSON.stringify(text)};` };
+    return { format: "module", shortCircuit: true, source: luaModule(fileURLToPath(url)) };
   },
 });

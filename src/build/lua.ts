@@ -1,56 +1,41 @@
 /**
- * Lua as it goes into the Worker: without comments and indentation, local names short. The comments and names are
- * for people, and every byte here is uploaded; a script's meaning does not change.
+ * How a .lua file is imported, by the bundler, by Node and by the tests alike: as `{ path, lua, parts, prepare }`, see
+ * redis/compose.ts. A file's head names the files it uses and what brings its entity up to date:
+ *
+ *   -- Uses: lines.lua, ../products/parts/product.lua
+ *   -- Prepare: settle_holds
+ *
+ * Comments stay behind: they are for people, and every byte of the Worker is uploaded.
  */
-import { type Chunk, type Identifier, parse } from "luaparse";
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 
-type Ranged = Identifier & { range: [number, number]; isLocal?: boolean };
+const root = join(import.meta.dirname, "../..");
 
-export const shortenLua = (source: string): string =>
-  rewrite(source)
-    .split("\n")
-    .map((line) => line.trim()) // no script has a string over several lines
-    .filter(Boolean)
-    .join("\n");
-
-/**
- * Drop comments, and give each local name a short one, the same wherever it stands in the file, so that scopes stay
- * as they are. A file that other scripts use (one without a header of its own) keeps the names at its top.
- */
-function rewrite(source: string): string {
-  const identifiers: Ranged[] = [];
-  const chunk = parse(source, {
-    luaVersion: "5.1",
-    scope: true,
-    ranges: true,
-    comments: true,
-    onCreateNode: (node) => node.type === "Identifier" && identifiers.push(node as Ranged),
+/** The files that a file uses, each once, in the order in which they must stand before it. @throws for a circle */
+export function partsOf(path: string, above: string[] = []): string[] {
+  if (above.includes(path)) throw new Error(`circle: ${[...above.slice(above.indexOf(path)), path].map((file) => relative(root, file)).join(" > ")}`);
+  const uses = headOf(path, "Uses")?.split(/,\s*/) ?? [];
+  const parts = uses.flatMap((use) => {
+    const part = join(dirname(path), use);
+    return [...partsOf(part, [...above, path]), part];
   });
-  const isBody = /^-- (KEYS|ARGV)\[/m.test(source);
-  const kept = new Set([...(isBody ? [] : topNames(chunk)), ...identifiers.filter(({ isLocal }) => isLocal === false).map(({ name }) => name)]);
-  const short = shortNames(new Set(identifiers.map(({ name }) => name)));
-  const renamed = new Map<string, string>();
-  for (const { name, isLocal } of identifiers) if (isLocal && !kept.has(name) && !renamed.has(name)) renamed.set(name, short.next().value!);
-  const edits = [
-    ...identifiers.flatMap(({ name, isLocal, range }) => (isLocal && renamed.has(name) ? [{ range, text: renamed.get(name)! }] : [])),
-    ...(chunk.comments as unknown as { range: [number, number] }[]).map(({ range }) => ({ range, text: "" })),
-  ];
-  return edits
-    .sort((a, b) => b.range[0] - a.range[0])
-    .reduce((before, { range: [start, end], text }) => before.slice(0, start) + text + before.slice(end), source);
+  return [...new Set(parts)];
 }
 
-const topNames = ({ body }: Chunk): string[] =>
-  body.flatMap((statement) => {
-    if (statement.type === "LocalStatement") return statement.variables.map(({ name }) => name);
-    return statement.type === "FunctionDeclaration" && statement.identifier?.type === "Identifier" ? [statement.identifier.name] : [];
-  });
+/** The text of a file without its comments. No script has a string over several lines. */
+export const luaOf = (path: string): string => readFileSync(path, "utf8").replace(/^\s*--.*\n/gm, "");
 
-/** a, b, … z, a1, b1 …, but none that the file uses already. */
-function* shortNames(taken: ReadonlySet<string>): Generator<string, never> {
-  for (let round = 0; ; round++)
-    for (const letter of "abcdefghijklmnopqrstuvwxyz") {
-      const name = round ? `${letter}${round}` : letter;
-      if (!taken.has(name)) yield name;
-    }
+/** A .lua file as a JavaScript module. Its parts are imported, so that a text that many scripts use is there once. */
+export function luaModule(path: string): string {
+  const parts = partsOf(path);
+  const prepare = headOf(path, "Prepare");
+  return [
+    ...parts.map((part, i) => `import part${i} from ${JSON.stringify(part)};`),
+    `const lua = ${JSON.stringify(luaOf(path))};`,
+    `export default { path: ${JSON.stringify(relative(root, path))}, lua, parts: [${parts.map((_, i) => `part${i}.lua`).join(", ")}]${prepare ? `, prepare: ${JSON.stringify(prepare)}` : ""} };`,
+  ].join("\n");
 }
+
+const headOf = (path: string, name: string): string | undefined =>
+  new RegExp(`^-- ${name}: (.*)$`, "m").exec(readFileSync(path, "utf8"))?.[1]?.trim();

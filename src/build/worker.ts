@@ -1,28 +1,17 @@
 /**
  * Bundle the Worker into build/worker.js, exactly what is deployed, what `npm run dev` serves and what the tests
- * run. Lua files become strings without their comments: those are for people, and every byte here is uploaded.
+ * run. It leaves things out (Lua's comments, white space), and rewrites nothing.
  */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type BuildOptions, build, type Plugin } from "esbuild";
-import { shortenLua } from "./lua.ts";
-import { pruneClientPlugin } from "./prune-client.ts";
-import { stripDocuments } from "./strip-documents.ts";
+import { luaModule, partsOf } from "./lua.ts";
 
 const root = join(import.meta.dirname, "../..");
 
 export const lua: Plugin = {
   name: "lua",
   setup({ onLoad }) {
-    onLoad({ filter: /\.lua$/ }, async ({ path }) => ({ contents: shortenLua(await readFile(path, "utf8")), loader: "text", watchFiles: [path] }));
-  },
-};
-
-/** hono/tiny brings one router less; app.ts chooses the one it needs. */
-const tinyHono: Plugin = {
-  name: "tiny-hono",
-  setup({ onResolve, resolve }) {
-    onResolve({ filter: /^hono$/ }, ({ resolveDir, kind }) => resolve("hono/tiny", { resolveDir, kind }));
+    onLoad({ filter: /\.lua$/ }, ({ path }) => ({ contents: luaModule(path), loader: "js", watchFiles: [path, ...partsOf(path)] }));
   },
 };
 
@@ -37,22 +26,12 @@ export const workerOptions = {
   conditions: ["workerd", "worker", "browser"],
   external: ["node:*", "cloudflare:*"],
   logLevel: "silent",
-  plugins: [lua, tinyHono, pruneClientPlugin(root)],
+  plugins: [lua],
 } as const satisfies BuildOptions;
 
-/**
- * Bundle, take out what only the documents need, and bundle again, so that what has become unused falls away.
- * @returns esbuild's metafile of the first step: what is in the bundle, and how large each part is before minifying
- */
+/** Bundle the Worker. @returns esbuild's metafile: what is in the bundle, and how large each part is before minifying */
 export async function buildWorker() {
-  const { outputFiles, metafile } = await build({ ...workerOptions, minify: false, metafile: true, write: false });
-  const { absWorkingDir, outdir, bundle, format, target, external, logLevel } = workerOptions;
-  await build({
-    ...{ absWorkingDir, bundle, format, target, external, logLevel },
-    stdin: { contents: stripDocuments(outputFiles[0]!.text), resolveDir: root },
-    outfile: join(root, outdir, "worker.js"),
-    minify: true,
-  });
+  const { metafile } = await build({ ...workerOptions, minify: true, metafile: true });
   return metafile;
 }
 

@@ -6,7 +6,7 @@ import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 import * as v from "valibot";
-import type { App, Caller } from "./app-env.ts";
+import type { App, Caller } from "./context.ts";
 import { problem, unauthorized } from "./problem.ts";
 
 const apiKeys = v.pipe(

@@ -1,6 +1,6 @@
 /** The public documents and the console, made from the code by `npm run build` and served from static assets. */
 import { type Context, Hono } from "hono";
-import type { App } from "./app-env.ts";
+import type { App } from "./context.ts";
 
 /** What our own pages may load, and from where: nothing inline, nothing from elsewhere. */
 const policy =

@@ -4,8 +4,8 @@
  */
 import type { Context, MiddlewareHandler } from "hono";
 import * as v from "valibot";
-import type { App, Credential } from "./app-env.ts";
 import { allows } from "./auth.ts";
+import type { App, Credential } from "./context.ts";
 import { parseJson } from "./json.ts";
 import { operationOf } from "./operation.ts";
 import { type ProblemData, problem, unauthorized } from "./problem.ts";

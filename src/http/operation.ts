@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import type { Operation } from "../redis/operation.ts";
-import type { App } from "./app-env.ts";
+import type { App } from "./context.ts";
 
 const day = 86_400;
 /** Without a client's key only the Worker's own retry can repeat an operation, within two budgets. */

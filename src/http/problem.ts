@@ -4,7 +4,7 @@
  */
 import type { Context, TypedResponse } from "hono";
 import type { ContentfulStatusCode } from "hono/utils/http-status";
-import type { App } from "./app-env.ts";
+import type { App } from "./context.ts";
 
 /** Status and meaning of a problem; the meaning is what `/problems` and `detail` say when nothing is more precise. */
 export type Definition = readonly [status: ContentfulStatusCode, meaning: string];

@@ -1,6 +1,6 @@
 /** The successes that are more than `c.json`. */
 import type { Context, TypedResponse } from "hono";
-import type { App } from "./app-env.ts";
+import type { App } from "./context.ts";
 
 /**
  * An entity with its strong ETag (RFC 9110 section 8.8), or 304 when the caller has that one already.

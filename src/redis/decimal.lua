@@ -32,7 +32,7 @@ local function combine_digits(a, x, b, y)
     carry = math.floor(sum / 1000000)
     table.insert(parts, 1, string.format("%06.0f", sum - carry * 1000000))
   end
-  return string.format("%.0f", carry) .. table.concat(parts)
+  return integer_text(carry) .. table.concat(parts)
 end
 
 -- The digits of two decimals, as many behind the point and in front of it.

@@ -2,7 +2,6 @@
  * What can go wrong between us and Redis, as one error with a code. Upstash's texts contain whole commands
  * (tokens, e-mail addresses), so none of them is ever kept.
  */
-import { errors } from "@upstash/redis/cloudflare";
 
 export type StoreErrorCode =
   | "store_unreachable"
@@ -29,15 +28,17 @@ export class StoreError extends Error {
   }
 }
 
-/** Thrown by a rider that refuses: the request ends with this answer. */
+/** Thrown by a check that refuses: the request ends with this outcome. */
 export class Refused extends Error {
-  readonly answer: Response;
-  constructor(answer: Response) {
-    super("refused");
+  readonly outcome: string;
+  constructor(outcome: string) {
+    super(outcome);
     this.name = "Refused";
-    this.answer = answer;
+    this.outcome = outcome;
   }
 }
+
+export const isStrings = (reply: unknown): reply is string[] => Array.isArray(reply) && reply.every((item) => typeof item === "string");
 
 /** An answer that is not what the command promises: never a half-filled 200. */
 export const malformed = (writes: boolean): StoreError => new StoreError("store_malformed", writes ? "unknown" : "no");
@@ -60,18 +61,15 @@ const errorWords: readonly [RegExp, StoreErrorCode, Applied?][] = [
   [/^/, "store_refused"],
 ];
 
-/** Turn whatever @upstash/redis or fetch threw into a {@link StoreError}, keeping nothing of its text. */
+/** What an error that Upstash answered with says about us, keeping nothing of its text. */
+export function storeErrorIn(text: string, writes: boolean): StoreError {
+  const [, code, applied] = errorWords.find(([pattern]) => pattern.test(text))!;
+  return new StoreError(code, applied ?? (writes ? "unknown" : "no"));
+}
+
+/** Turn whatever fetch threw into a {@link StoreError}, keeping nothing of its text. */
 export function storeErrorFrom(error: unknown, writes: boolean): StoreError {
   if (error instanceof StoreError) return error;
-  const lost = writes ? "unknown" : "no";
-  if (error instanceof errors.UpstashJSONParseError) return new StoreError("store_malformed", lost);
-  if (error instanceof errors.UpstashError) {
-    const [, code, applied] = errorWords.find(([pattern]) => pattern.test(error.message)) ?? [];
-    return new StoreError(code ?? "store_refused", applied ?? lost);
-  }
   const name = error instanceof Error || error instanceof DOMException ? error.name : "";
-  if (name === "TimeoutError" || name === "AbortError") return new StoreError("store_timeout", lost);
-  // The client destructures answers without looking: a wrong shape is a TypeError of its own.
-  if (error instanceof TypeError && !/fetch|network/i.test(error.message)) return malformed(writes);
-  return new StoreError("store_unreachable", lost);
+  return new StoreError(name === "TimeoutError" || name === "AbortError" ? "store_timeout" : "store_unreachable", writes ? "unknown" : "no");
 }

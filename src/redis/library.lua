@@ -34,8 +34,8 @@ local function append(list, items)
   return list
 end
 
--- A whole number as text: every digit, no exponent, no point.
-local function whole(number)
+-- An integer as text: every digit, no exponent, no point.
+local function integer_text(number)
   return string.format("%.0f", number)
 end
 
@@ -98,6 +98,12 @@ end
 local function now()
   local time = redis.call("TIME")
   return tonumber(time[1]), tonumber(time[2])
+end
+
+-- Milliseconds since 1970 by the same clock, and what now() gives.
+local function now_ms()
+  local seconds, microseconds = now()
+  return seconds * 1000 + math.floor(microseconds / 1000), seconds, microseconds
 end
 
 -- ISO 8601 in UTC with milliseconds, as JavaScript's toISOString writes it. Days to a civil date after

@@ -1,23 +1,12 @@
 /**
- * Every write is an operation: it takes effect exactly once, under its preconditions, in one script. See
- * operation.lua for the order of things; this file is its binding.
+ * Every write is an operation: it takes effect exactly once, under its preconditions, in one script. operation.lua
+ * has the order of things; this file is its binding.
  */
-import type { Redis } from "./client.ts";
+import type { LuaFile } from "./compose.ts";
 import { malformed, StoreError } from "./error.ts";
-import operationLua from "./operation.lua";
-import {
-  asFunction,
-  type Binding,
-  bindings,
-  composeScript,
-  evaluate,
-  type Guard,
-  type GuardRefusal,
-  guardable,
-  inOrder,
-  type Names,
-  type Values,
-} from "./script.ts";
+import { perDatabase } from "./memory.ts";
+import { type Binding, bind, evaluate, inOrder, type Names, type Values } from "./script.ts";
+import type { Redis } from "./wire.ts";
 
 /** What the caller asked for, once. Made from the request by http/operation.ts. */
 export type Operation = {
@@ -25,57 +14,46 @@ export type Operation = {
   record: string;
   fingerprint: string;
   recordSeconds: number;
+  /** The operation ends what an `always` check asks for, such as the caller's own session: a repeat meets its record first. */
+  endsCheck?: boolean;
   /** "" for none, "*" for any content, or content tags separated by spaces. */
   ifMatch: string;
   ifNoneMatch: string;
-  /** Runs in front of the body. A repeat is answered from the record without it, so the record must belong to whom it lets in. */
-  guard?: Guard;
 };
 
 /** What the operation itself may say instead of running the body. */
-export type OperationRefusal = { outcome: "precondition_failed"; etag: string } | { outcome: "idempotency_key_reused" } | GuardRefusal;
+export type OperationRefusal = { outcome: "precondition_failed"; etag: string } | { outcome: "idempotency_key_reused" };
 
 /** The body's own reply: its word, and what follows. */
 export type Reply = { word: string; values: string[] };
 
 /**
  * A writing script.
- * @param parts Lua texts that the body may use, then the body itself
  * @param names the body's KEYS and ARGV, as its header declares them; the first key is the entity
- * @param prepare name of a Lua function of the parts that brings the entity up to date: it gets the body's keys and
- * runs before the preconditions look
  */
-export function operationScript<const K extends Names, const A extends Names>(parts: string[], names: Binding<K, A>, prepare = "nil") {
-  const body = parts.at(-1)!;
-  bindings.push({ body, ...names });
-  const script = guardable((guard) =>
-    composeScript([
-      ...parts.slice(0, -1),
-      asFunction("body", body),
-      guard === undefined ? "local guard" : asFunction("guard", guard),
-      `local prepare = ${prepare}`,
-      operationLua,
-    ]),
-  );
+export function operationScript<const K extends Names, const A extends Names>(file: LuaFile, names: Binding<K, A>) {
+  const body = bind("operation", file, names);
 
   return async (redis: Redis, keys: Values<K>, args: Values<A>, op: Operation): Promise<Reply | OperationRefusal> => {
-    const { keys: guardKeys, args: guardArgs } = op.guard ?? { keys: [], args: [] };
-    const counts = [String(guardKeys.length), String(guardArgs.length)];
-    const allKeys = [op.record, ...guardKeys, ...inOrder(names.keys, keys)];
-    const allArgs = [op.fingerprint, String(op.recordSeconds), op.ifMatch, op.ifNoneMatch, ...counts, ...guardArgs, ...inOrder(names.args, args)];
-    earnRetry();
-    const send = () => evaluate(redis, script(op.guard), allKeys, allArgs, true);
+    const allKeys = [op.record, ...inOrder(names.keys, keys)];
+    const own = inOrder(names.args, args);
+    const send = (endsCheck: boolean) =>
+      evaluate(redis, body, allKeys, [...[op.fingerprint, String(op.recordSeconds), endsCheck ? "1" : "", op.ifMatch, op.ifNoneMatch], ...own]);
+    const budget = retryBudget(redis);
+    budget.tokens = Math.min(budget.max, budget.tokens + budget.perOperation);
     let retried = false;
-    const [state, word = "", ...values] = await send().catch((error: unknown) => {
-      if (!(error instanceof StoreError) || error.applied !== "unknown" || !spendRetry()) throw error;
+    const [state, word = "", ...values] = await send(op.endsCheck ?? false).catch((error: unknown) => {
+      if (!(error instanceof StoreError) || error.applied !== "unknown" || budget.tokens < 1) throw error;
+      budget.tokens -= 1;
       retried = true;
-      return send().catch(stillUnknown); // safe: the record tells whether the first one took effect
+      // Safe, since the record tells whether the first one took effect. It answers before the check here: what the
+      // first one asked for may have ended since.
+      return send(true).catch(stillUnknown);
     });
     redis.meter.replayed ||= state === "replayed" && !retried;
     if (state === "fresh" || state === "replayed") return { word, values };
     if (state === "precondition_failed") return { outcome: state, etag: word };
-    if (state === "idempotency_key_reused" || state === "unauthorized" || state === "corrupt_record") return { outcome: state };
-    op.guard?.refused?.(state);
+    if (state === "idempotency_key_reused") return { outcome: state };
     throw malformed(true);
   };
 }
@@ -92,17 +70,7 @@ export function refusedBy<W extends string>(word: string, words: readonly W[]): 
 }
 
 /**
- * The retry budget of an isolate: a lost answer is asked for again, but while Redis is down retries stay under a
- * tenth of the requests, so that an outage is not made worse by us.
+ * A lost answer is asked for again, but while Redis is down the retries of an isolate stay under a tenth of its
+ * requests, so that an outage is not made worse by us.
  */
-const retryBudget = { tokens: 5, most: 5, perOperation: 0.1 };
-
-function earnRetry(): void {
-  retryBudget.tokens = Math.min(retryBudget.most, retryBudget.tokens + retryBudget.perOperation);
-}
-
-function spendRetry(): boolean {
-  if (retryBudget.tokens < 1) return false;
-  retryBudget.tokens -= 1;
-  return true;
-}
+const retryBudget = perDatabase(() => ({ tokens: 5, max: 5, perOperation: 0.1 }));

@@ -2,21 +2,21 @@
  * The plain reads, each one hop, shaped in one place: with deserialization off the client's own types are not
  * what arrives.
  */
-import { errors, type Redis as Upstash } from "@upstash/redis/cloudflare";
-import type { Redis } from "./client.ts";
 import type { Texts } from "./codec.ts";
-import { malformed, storeErrorFrom } from "./error.ts";
+import { isStrings, malformed, storeErrorIn } from "./error.ts";
+import type { Client, Redis } from "./wire.ts";
+
+export { isStrings };
 
 /** All fields of a hash, or null when there is none (HGETALL). */
 export async function readHash(redis: Redis, key: string): Promise<Texts | null> {
-  return pairs(await redis.hop((client) => client.hgetall(key)));
+  return pairs(await redis.client.hgetall(key));
 }
 
 /** All fields of a hash, or null, with the seconds it has left, null when it has no TTL (HGETALL and TTL). */
 export async function readHashWithTtl(redis: Redis, key: string): Promise<{ texts: Texts | null; ttlSeconds: number | null }> {
   const [hash, ttl] = await readPipeline(redis, 2, (pipeline) => {
-    pipeline.hgetall(key);
-    pipeline.ttl(key); // not chained: the build looks for the commands behind `pipeline.`
+    pipeline.hgetall(key).ttl(key);
   });
   if (typeof ttl !== "number") throw malformed(false);
   return { texts: pairs(hash), ttlSeconds: ttl < 0 ? null : ttl };
@@ -24,12 +24,12 @@ export async function readHashWithTtl(redis: Redis, key: string): Promise<{ text
 
 /** Some fields of a hash in the order asked, null for each that is missing (HMGET). */
 export async function readFieldsOf(redis: Redis, key: string, fields: string[]): Promise<(string | null)[]> {
-  return texts(await redis.hop((client) => client.hmget(key, ...fields)), fields.length);
+  return texts(await redis.client.hmget(key, ...fields), fields.length);
 }
 
 /** A string, or null (GET). */
 export async function readString(redis: Redis, key: string): Promise<string | null> {
-  const value: unknown = await redis.hop((client) => client.get(key));
+  const value: unknown = await redis.client.get(key);
   if (value !== null && typeof value !== "string") throw malformed(false);
   return value;
 }
@@ -57,27 +57,20 @@ export async function readPresent(redis: Redis, keys: string[], fields: readonly
 }
 
 /** So many reads in one hop, their raw replies in order; the first error of one is thrown. */
-export async function readPipeline(redis: Redis, length: number, fill: (pipeline: ReturnType<Upstash["pipeline"]>) => void): Promise<unknown[]> {
-  const replies = await redis.hop((client) => {
-    const pipeline = client.pipeline();
-    fill(pipeline);
-    return pipeline.exec<unknown[]>({ keepErrors: true });
-  });
-  return pipelined(replies, length);
-}
-
-/** The results of a pipeline; its first error is thrown. */
-function pipelined(replies: unknown, length: number): unknown[] {
-  if (!Array.isArray(replies) || replies.length !== length) throw malformed(false);
-  return replies.map((item: { result?: unknown; error?: unknown }) => {
-    if (item?.error !== undefined) throw storeErrorFrom(new errors.UpstashError(String(item.error)), false);
-    return item?.result;
+export async function readPipeline(redis: Redis, length: number, fill: (pipeline: ReturnType<Client["pipeline"]>) => void): Promise<unknown[]> {
+  const pipeline = redis.client.pipeline();
+  fill(pipeline);
+  const replies = await pipeline.exec<unknown[]>({ keepErrors: true });
+  if (replies.length !== length) throw malformed(false);
+  return replies.map(({ result, error }) => {
+    if (error !== undefined) throw storeErrorIn(error, false);
+    return result;
   });
 }
 
 /** One step of SCAN, HSCAN or ZSCAN: where the next one begins, and what was found (duplicates are possible). */
-export async function scanStep(redis: Redis, send: (client: Upstash) => Promise<unknown>): Promise<{ cursor: string; items: string[] }> {
-  const reply = await redis.hop(send);
+export async function scanStep(redis: Redis, send: (client: Client) => Promise<unknown>): Promise<{ cursor: string; items: string[] }> {
+  const reply = await send(redis.client);
   const [cursor, items] = Array.isArray(reply) ? (reply as unknown[]) : [];
   if (!/^\d+$/.test(String(cursor)) || !isStrings(items)) throw malformed(false);
   return { cursor: String(cursor), items };
@@ -105,5 +98,3 @@ function texts(reply: unknown, length: number): (string | null)[] {
   if (!fits) throw malformed(false);
   return reply as (string | null)[];
 }
-
-export const isStrings = (reply: unknown): reply is string[] => Array.isArray(reply) && reply.every((item) => typeof item === "string");

@@ -1,6 +1,6 @@
 /** Every system, one line each. The chains keep all paths and shapes for the typed client. */
 import { Hono } from "hono";
-import type { App } from "../http/app-env.ts";
+import type { App } from "../http/context.ts";
 import { routes as batch } from "./batch/routes.ts";
 import { routes as cache } from "./cache/routes.ts";
 import { routes as carts } from "./carts/routes.ts";

@@ -12,7 +12,8 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { Ratelimit } from "@upstash/ratelimit";
 import { Redis as Upstash } from "@upstash/redis";
-import { connect } from "../../src/redis/client.ts";
+import { ask } from "../../src/redis/check.ts";
+import { connect, type Redis } from "../../src/redis/wire.ts";
 import * as rateLimits from "../../src/systems/rate-limits/rate-limits.ts";
 
 const cli = join(import.meta.dirname, "../../src/local/cli.ts");
@@ -30,10 +31,7 @@ type Algorithm = "fixed" | "sliding";
 type Limiter = (id: string) => Promise<boolean>;
 
 const budget = { timeoutMs: 60_000 };
-async function withRedis<T>(work: (redis: ReturnType<typeof connect>) => Promise<T>): Promise<T> {
-  const redis = connect({ url, token: "bench" }, budget);
-  return work(redis).finally(() => redis.release());
-}
+const withRedis = <T>(work: (redis: Redis) => Promise<T>): Promise<T> => work(connect({ url, token: "bench" }, budget));
 
 function consume(limit: number, windowSeconds: number, algorithm: Algorithm): Limiter {
   const policy = { endpoint: "e", limit, windowSeconds, cost: 1, algorithm };
@@ -55,9 +53,9 @@ function check(limit: number, windowSeconds: number, algorithm: Algorithm, most 
     }
     return withRedis(async (redis) => {
       let taken = 0;
-      await rateLimits.ask(
+      await ask(
         redis,
-        rateLimits.rider(id, policy, most, (answer) => {
+        rateLimits.check(id, policy, most, (answer) => {
           taken = answer.taken;
         }),
       );

@@ -4,7 +4,7 @@
  */
 import { Redis } from "@upstash/redis/cloudflare";
 import { Hono } from "hono";
-import { clientSettings } from "../../src/redis/client.ts";
+import { clientSettings } from "../../src/redis/wire.ts";
 
 type Env = { Bindings: { UPSTASH_REDIS_REST_URL: string; UPSTASH_REDIS_REST_TOKEN: string } };
 const app = new Hono<Env>();

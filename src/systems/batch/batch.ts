@@ -2,8 +2,9 @@
  * A batch: up to 50 requests of this API in one, carried out in their order. GETs and HEADs that follow each other run
  * together and share one pipeline; every other request waits for those before it and is waited for.
  */
-import type { Redis } from "../../redis/client.ts";
-import { share, sharePipeline } from "../../redis/pipeline.ts";
+
+import { share, sharePipeline } from "../../redis/share.ts";
+import type { Redis } from "../../redis/wire.ts";
 
 export type Dispatch = (request: Request, redis: Redis) => Promise<Response>;
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../../http/app-env.ts";
+import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { idempotencyKey } from "../../http/operation.ts";
 import { problem } from "../../http/problem.ts";

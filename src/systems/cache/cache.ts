@@ -14,19 +14,19 @@
  * one field of it and compares at the next read. The field goes when the longest life of an entry has passed.
  * An entry that another service wrote has no companion: it is fresh as long as it is there, its TTL is their affair.
  */
-import type { Redis } from "../../redis/client.ts";
+
 import { flatten, type Json, readFields, type Texts, writeFields } from "../../redis/codec.ts";
 import { malformed, numberIn } from "../../redis/error.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { pairs } from "../../redis/read.ts";
-import { readingScript } from "../../redis/script.ts";
+import { repairScript } from "../../redis/script.ts";
+import type { Redis } from "../../redis/wire.ts";
 import getLua from "./get.lua";
 import invalidateLua from "./invalidate.lua";
 import releaseLua from "./release.lua";
 import removeLua from "./remove.lua";
 import replaceLua from "./replace.lua";
-import stampsLua from "./stamps.lua";
 
 export type EntryRef = { name: string; id: string };
 const tags = "hop:cache:tags";
@@ -47,14 +47,14 @@ export type NewEntry = { fields: Fields; ttlSeconds: number; staleSeconds: numbe
 export type ReplaceResult = { outcome: "ok"; etag: string } | { outcome: "outdated" } | OperationRefusal;
 export type DropResult = { outcome: "ok" } | OperationRefusal;
 
-const getScript = readingScript([stampsLua, getLua], { keys: ["entry", "about", "lease", "tags"], args: ["wants_lease", "fields..."] });
-const replaceScript = operationScript([stampsLua, replaceLua], {
+const getScript = repairScript(getLua, { keys: ["entry", "about", "lease", "tags"], args: ["wants_lease", "fields..."] });
+const replaceScript = operationScript(replaceLua, {
   keys: ["entry", "about", "lease", "tags"],
   args: ["given", "fresh_ms", "stale_ms", "its_tags", "fields..."],
 });
-const releaseScript = readingScript([stampsLua, releaseLua], { keys: ["lease"], args: ["given"] });
-const removeScript = operationScript([stampsLua, removeLua], { keys: ["entry", "about", "lease"], args: [] });
-const invalidateScript = operationScript([stampsLua, invalidateLua], { keys: ["tags"], args: ["life_ms", "dropped..."] });
+const releaseScript = repairScript(releaseLua, { keys: ["lease"], args: ["given"] });
+const removeScript = operationScript(removeLua, { keys: ["entry", "about", "lease"], args: [] });
+const invalidateScript = operationScript(invalidateLua, { keys: ["tags"], args: ["life_ms", "dropped..."] });
 
 /** Read an entry, whole or some fields. `wantsLease` may take the lease. See get.lua. */
 export async function get(redis: Redis, ref: EntryRef, wantsLease: boolean, fields: string[] = []): Promise<Hit | Miss> {

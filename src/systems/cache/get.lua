@@ -1,4 +1,5 @@
 -- Read a cached response, whole or some fields; when it is missing or stale, let one caller refill it.
+-- Uses: parts/stamps.lua
 -- KEYS[1] entry        hash    the response's fields
 -- KEYS[2] about        string  freshness and tags, see stamps.lua
 -- KEYS[3] lease        string  who refills it
@@ -49,9 +50,9 @@ if state ~= "fresh" and wants_lease and lease.ends <= time then
     redis.call("DEL", entry_key, about_key)
   end
   save_lease(lease_key, lease, time)
-  given = whole(lease.as_of)
+  given = integer_text(lease.as_of)
 end
 if state == "miss" then
   return { state, "", given }
 end
-return append({ state, whole(math.max(0, math.floor((time - about.written) / 1000000))), given }, found)
+return append({ state, integer_text(math.max(0, math.floor((time - about.written) / 1000000))), given }, found)

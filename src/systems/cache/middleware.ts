@@ -1,12 +1,13 @@
 /** Cached responses for any handler of any Hono app that has Upstash's two bindings. */
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import * as v from "valibot";
+import type { App } from "../../http/context.ts";
+import { redisOf } from "../../http/database.ts";
 import { parseJson } from "../../http/json.ts";
 import { id as idSchema } from "../../http/schema.ts";
-import { type WithRedis, withRedis } from "../../http/with-redis.ts";
-import type { Redis } from "../../redis/client.ts";
 import { StoreError } from "../../redis/error.ts";
 import type { Operation } from "../../redis/operation.ts";
+import type { Redis } from "../../redis/wire.ts";
 import * as cache from "./cache.ts";
 
 export type CachedOptions = {
@@ -27,9 +28,6 @@ export type CachedOptions = {
   waitMs?: number;
 };
 
-/** Requests that refill an entry in the background, with their leases: in memory, so that no header can claim it. */
-const refills = new WeakMap<Request, string>();
-
 /**
  * Answer GET requests from the cache, and store what the handler answers: 200 with a JSON object that PUT would take,
  * without Set-Cookie, `no-store` or `private`, and without Vary on what the id may not say. Other headers are not kept.
@@ -47,15 +45,15 @@ export function cached({
   app,
   waitMs = 1000,
 }: CachedOptions): MiddlewareHandler {
-  return async function cached(c: WithRedis, next) {
+  return async function cached(c: Context<App>, next) {
     const entryId = id(c as Context);
     const isPublic = !c.req.header("Authorization") && !c.req.header("Cookie");
     if (c.req.method !== "GET" || !(isPublic || credentialed) || !v.is(idSchema, entryId)) return next();
     const ref = { name, id: entryId };
 
-    let lease = refills.get(c.req.raw);
+    let lease = c.env?.cacheLease;
     if (lease === undefined) {
-      const found = await withRedis(c, (redis) => find(redis, ref, waitMs)).catch(ifDown);
+      const found = await find(redisOf(c), ref, waitMs).catch(ifDown);
       if (found?.outcome === "ok" && (!found.lease || app)) {
         if (found.lease) refreshLater(c, app!(), found.lease);
         c.header("X-Cache", found.state);
@@ -73,7 +71,7 @@ export function cached({
       if (entry) await cache.replace(redis, ref, entry, ownOperation());
       else await cache.release(redis, ref, given);
     };
-    await withRedis(c, keep).catch(ifDown);
+    await keep(redisOf(c)).catch(ifDown);
     if (entry) c.header("X-Cache", "miss");
   };
 }
@@ -88,10 +86,10 @@ async function find(redis: Redis, ref: cache.EntryRef, waitMs: number): Promise<
 }
 
 /** Ask the app again after the answer is sent. That request has a connection of its own: this one's is handed back. */
-function refreshLater(c: WithRedis, app: Pick<Hono, "fetch">, lease: string): void {
+function refreshLater(c: Context<App>, app: Pick<Hono, "fetch">, lease: string): void {
   const request = new Request(c.req.url, { headers: c.req.raw.headers });
-  refills.set(request, lease);
-  c.executionCtx.waitUntil(Promise.resolve(app.fetch(request, c.env, c.executionCtx)).then((response) => response.body?.cancel()));
+  const env = { ...c.env, cacheLease: lease };
+  c.executionCtx.waitUntil(Promise.resolve(app.fetch(request, env, c.executionCtx)).then((response) => response.body?.cancel()));
 }
 
 /** What may be kept of an answer, or null. */

@@ -1,4 +1,5 @@
 -- Drop a response now, and refuse what those bring who read before.
+-- Uses: parts/stamps.lua
 -- KEYS[1] entry  hash    the response's fields
 -- KEYS[2] about  string  freshness and tags, see stamps.lua
 -- KEYS[3] lease  string  who refills it

@@ -1,4 +1,5 @@
 -- Store a response whole in place of the one that is there; refuse one that was read before the last drop.
+-- Uses: parts/stamps.lua
 -- KEYS[1] entry      hash    the response's fields
 -- KEYS[2] about      string  freshness and tags, see stamps.lua
 -- KEYS[3] lease      string  who refills it
@@ -45,8 +46,8 @@ for i = 5, #ARGV do
   fields[#fields + 1] = ARGV[i]
 end
 write_hash(entry_key, fields)
-local life = whole(fresh_ms + stale_ms)
+local life = integer_text(fresh_ms + stale_ms)
 redis.call("PEXPIRE", entry_key, life)
-local about_text = whole(as_of) .. " " .. whole(time) .. " " .. whole(time + fresh_ms * 1000) .. " " .. its_tags
+local about_text = integer_text(as_of) .. " " .. integer_text(time) .. " " .. integer_text(time + fresh_ms * 1000) .. " " .. its_tags
 redis.call("SET", about_key, about_text, "PX", life)
 return { "ok" }

@@ -1,8 +1,8 @@
 /** Cached responses over HTTP. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../../http/app-env.ts";
 import { allows } from "../../http/auth.ts";
+import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { problem, refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";

@@ -1,4 +1,5 @@
 -- Add units of a product to a cart.
+-- Uses: parts/lines.lua
 -- KEYS[1] cart           hash  cart:user:<id> or cart:guest:<id>
 -- ARGV[1] line           field of the line, product:<product id>
 -- ARGV[2] quantity
@@ -20,10 +21,10 @@ if have == 0 and count >= most_lines then
   return { "line_limit" }
 end
 if have + quantity > most_quantity then
-  return { "quantity_limit", whole(have) }
+  return { "quantity_limit", integer_text(have) }
 end
 
-local text = whole(have + quantity)
+local text = integer_text(have + quantity)
 redis.call("HSET", cart_key, line, text)
 redis.call("EXPIRE", cart_key, ttl_seconds)
 put_field(flat, line, text)

@@ -9,19 +9,16 @@
  *
  * Fields of a cart that are no lines belong to somebody else: they stay, and are not shown. Orders: see checkout.ts.
  */
-import type { Redis } from "../../redis/client.ts";
+
 import { corrupt, type Texts } from "../../redis/codec.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, type Reply, refusedBy } from "../../redis/operation.ts";
 import { pairs, readHashWithTtl } from "../../redis/read.ts";
-import { type Guard, type GuardRefusal, guardRefusal, readingScript } from "../../redis/script.ts";
+import type { Redis } from "../../redis/wire.ts";
 import { type CorruptRecord, list } from "../products/products.ts";
 import addItemLua from "./add-item.lua";
 import clearLua from "./clear.lua";
-import getLua from "./get.lua";
-import linesLua from "./lines.lua";
 import mergeLua from "./merge.lua";
-import mergeItemsLua from "./merge-items.lua";
 import { totalOf } from "./money.ts";
 import setItemLua from "./set-item.lua";
 
@@ -50,40 +47,31 @@ export const cartKey = ({ kind, id }: CartRef) => `cart:${kind}:${id}`;
 export const ttlSeconds = 7 * 86_400;
 export const mostQuantity = 999;
 export const mostLines = 100;
-/** Lua that reads and merges carts, for the scripts of other systems too. */
-export const cartParts = [linesLua, mergeItemsLua];
-
 const ttl_seconds = String(ttlSeconds);
 const most_quantity = String(mostQuantity);
 const most_lines = String(mostLines);
 const lineOf = (productId: string) => `product:${productId}`;
 
-const getScript = readingScript(getLua, { keys: ["cart"], args: [] });
-const addItemScript = operationScript([linesLua, addItemLua], {
+const addItemScript = operationScript(addItemLua, {
   keys: ["cart"],
   args: ["line", "quantity", "most_quantity", "most_lines", "ttl_seconds"],
 });
-const setItemScript = operationScript([linesLua, setItemLua], { keys: ["cart"], args: ["line", "quantity", "most_lines", "ttl_seconds"] });
-const clearScript = operationScript([linesLua, clearLua], { keys: ["cart"], args: ["ttl_seconds"] });
-const mergeScript = operationScript([...cartParts, mergeLua], {
+const setItemScript = operationScript(setItemLua, { keys: ["cart"], args: ["line", "quantity", "most_lines", "ttl_seconds"] });
+const clearScript = operationScript(clearLua, { keys: ["cart"], args: ["ttl_seconds"] });
+const mergeScript = operationScript(mergeLua, {
   keys: ["target", "source"],
   args: ["strategy", "most_quantity", "most_lines", "ttl_seconds"],
 });
 
 /** Read a cart; one that is absent is an empty one. One hop. */
-export async function get(redis: Redis, ref: CartRef, guard?: Guard): Promise<CartResult | GuardRefusal> {
-  if (!guard) {
-    const { texts, ttlSeconds } = await readHashWithTtl(redis, cartKey(ref));
-    return show(texts ?? [], texts && ttlSeconds);
-  }
-  const reply = await getScript(redis, { cart: cartKey(ref) }, {}, guard);
-  const [, ttl, ...flat] = reply;
-  return guardRefusal(reply) ?? show(pairs(flat) ?? [], ttlOf(ttl!));
+export async function get(redis: Redis, ref: CartRef): Promise<CartResult> {
+  const { texts, ttlSeconds } = await readHashWithTtl(redis, cartKey(ref));
+  return show(texts ?? [], texts && ttlSeconds);
 }
 
 /** Read a cart with what its products cost now. Two hops: the cart names the products. */
-export async function getPriced(redis: Redis, ref: CartRef, guard?: Guard): Promise<PricedResult | GuardRefusal> {
-  const found = await get(redis, ref, guard);
+export async function getPriced(redis: Redis, ref: CartRef): Promise<PricedResult> {
+  const found = await get(redis, ref);
   if (found.outcome !== "ok") return found;
   const { items, expires_in } = found.cart;
   const ids = items.map(({ product_id }) => product_id);

@@ -1,4 +1,5 @@
 -- Turn a cart into an order: all of its lines are taken from their stocks, or nothing happens.
+-- Uses: ../products/parts/product.lua, ../products/parts/holds.lua, parts/lines.lua
 -- KEYS[1] cart           hash        cart:user:<id> or cart:guest:<id>
 -- KEYS[2] order          hash        order:<order id>
 -- KEYS[3] products...    hash, zset  product:<id> and hop:holds:<id> of each item, one pair after the other
@@ -25,7 +26,7 @@ for i = 6, #ARGV, 2 do
   same = same and lines["product:" .. ARGV[i]] == tonumber(ARGV[i + 1])
 end
 if not same then
-  return append({ "cart_changed", whole(redis.call("TTL", cart_key)) }, cart)
+  return append({ "cart_changed", integer_text(redis.call("TTL", cart_key)) }, cart)
 end
 
 local items, ids, total = {}, {}, decimal("0")
@@ -44,7 +45,7 @@ for i = 6, #ARGV, 2 do
     item.returned = ended_holds(item.holds_key) or 0
     local available = stock_of(product.stock) + item.returned
     if available < item.quantity then
-      append(short, { item.id, ARGV[i + 1], whole(available) })
+      append(short, { item.id, ARGV[i + 1], integer_text(available) })
     end
     item.name, item.price = product.name or "", product.price
     item.total = multiply_decimal(price_of(product.price), item.quantity)
@@ -68,12 +69,12 @@ local order = {
   "total", decimal_text(total), "product_ids", table.concat(ids, " "),
 }
 for _, item in ipairs(items) do
-  redis.call("HINCRBY", item.key, "stock", whole(item.returned - item.quantity))
+  redis.call("HINCRBY", item.key, "stock", integer_text(item.returned - item.quantity))
   if item.returned > 0 then
     forget_ended_holds(item.holds_key)
   end
   append(order, {
-    "product:" .. item.id, whole(item.quantity), "name:" .. item.id, item.name,
+    "product:" .. item.id, integer_text(item.quantity), "name:" .. item.id, item.name,
     "price:" .. item.id, item.price, "total:" .. item.id, decimal_text(item.total),
   })
 end

@@ -1,13 +1,13 @@
 /** Checkout: a cart becomes an order, all or nothing; the order is the receipt. Data layout: see carts.ts. */
-import type { Redis } from "../../redis/client.ts";
+
 import { corrupt, type Texts } from "../../redis/codec.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { pairs, readHash } from "../../redis/read.ts";
-import { type CorruptRecord, keysOf, productParts } from "../products/products.ts";
+import type { Redis } from "../../redis/wire.ts";
+import { type CorruptRecord, keysOf } from "../products/products.ts";
 import { type Cart, type CartItem, type CartRef, cartKey, show, ttlOf, ttlSeconds } from "./carts.ts";
 import checkoutLua from "./checkout.lua";
-import linesLua from "./lines.lua";
 
 export type OrderItem = { product_id: string; name: string; quantity: number; unit_price: string; line_total: string };
 export type Order = { order_id: string; customer: CartRef; created_at: string; items: OrderItem[]; total: string };
@@ -26,7 +26,7 @@ export type CheckoutResult =
 
 const orderKey = (id: string) => `order:${id}`;
 
-const checkoutScript = operationScript([...productParts, linesLua, checkoutLua], {
+const checkoutScript = operationScript(checkoutLua, {
   keys: ["cart", "order", "products..."],
   args: ["order_id", "customer_kind", "customer_id", "ttl_seconds", "expect_total", "items..."],
 });

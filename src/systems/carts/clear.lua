@@ -1,4 +1,5 @@
 -- Remove all lines of a cart.
+-- Uses: parts/lines.lua
 -- KEYS[1] cart         hash  cart:user:<id> or cart:guest:<id>
 -- ARGV[1] ttl_seconds  of what else may be in the cart
 -- Reply: { "ok" }

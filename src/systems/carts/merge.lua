@@ -1,4 +1,5 @@
 -- Merge a cart into another one; the source is gone afterwards.
+-- Uses: parts/merge-items.lua
 -- KEYS[1] target         hash  cart:user:<id> or cart:guest:<id>
 -- KEYS[2] source         hash  likewise
 -- ARGV[1] strategy       "sum", "max", "keep" or "replace"

@@ -1,4 +1,5 @@
 -- Set or remove a line of a cart, also one that holds no quantity.
+-- Uses: parts/lines.lua
 -- KEYS[1] cart         hash  cart:user:<id> or cart:guest:<id>
 -- ARGV[1] line         field of the line, product:<product id>
 -- ARGV[2] quantity     0 removes

@@ -9,22 +9,20 @@
  * written past us, and becomes a version of its own, by "external", at the time it was noticed. Two such writes that
  * nothing of ours stood between are one version.
  */
-import type { Redis } from "../../redis/client.ts";
+
 import { flatten, type Json, readFields, scalar, type Texts, writeFields } from "../../redis/codec.ts";
 import { malformed } from "../../redis/error.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, type Reply, refusedBy } from "../../redis/operation.ts";
 import { pairs, readFieldsOf, readHash } from "../../redis/read.ts";
-import { readingScript } from "../../redis/script.ts";
+import { repairScript } from "../../redis/script.ts";
+import type { Redis } from "../../redis/wire.ts";
 import { type Config, lastKnown, type Reader, readOn, read as readThrough, type Seen, wrote } from "./edge.ts";
 import historyLua from "./history.lua";
-import jsonLua from "./json.lua";
-import mergeLua from "./merge.lua";
 import removeLua from "./remove.lua";
 import replaceLua from "./replace.lua";
 import rollbackLua from "./rollback.lua";
 import updateLua from "./update.lua";
-import versionsLua from "./versions.lua";
 
 const configKey = (name: string) => `config:${name}`;
 const historyKey = (name: string) => `hop:config:${name}:history`;
@@ -54,14 +52,14 @@ export type RemoveResult = { outcome: "ok" } | { outcome: "config_not_found" } |
 export type RollbackResult = Changed | { outcome: "config_version_not_found" } | OperationRefusal;
 
 const keys = ["config", "history"] as const;
-const replaceScript = operationScript([versionsLua, replaceLua], { keys, args: ["by", "reason", "fields..."] });
-const updateScript = operationScript([versionsLua, jsonLua, mergeLua, updateLua], {
+const replaceScript = operationScript(replaceLua, { keys, args: ["by", "reason", "fields..."] });
+const updateScript = operationScript(updateLua, {
   keys,
   args: ["by", "reason", "most_bytes", "removed", "objects", "changes..."],
 });
-const removeScript = operationScript([versionsLua, removeLua], { keys, args: ["by", "reason"] });
-const rollbackScript = operationScript([versionsLua, rollbackLua], { keys, args: ["by", "reason", "version"] });
-const historyScript = readingScript([versionsLua, historyLua], { keys, args: ["limit", "writes"] });
+const removeScript = operationScript(removeLua, { keys, args: ["by", "reason"] });
+const rollbackScript = operationScript(rollbackLua, { keys, args: ["by", "reason", "version"] });
+const historyScript = repairScript(historyLua, { keys, args: ["limit", "writes"] });
 
 const isObject = (value: Json) => value !== null && typeof value === "object" && !Array.isArray(value);
 const saidBy = ({ by, reason }: Author) => ({ by, reason });
@@ -81,7 +79,7 @@ export async function getField(redis: Redis, name: string, field: string, { scop
     const [text] = await readFieldsOf(redis, configKey(name), [field]);
     return text == null ? null : { value: scalar.read(text), etag: contentEtag([[field, text]]), stale: false };
   } catch (error) {
-    const { values } = lastKnown(name, scopes, error);
+    const { values } = lastKnown(redis, name, scopes, error);
     if (!Object.hasOwn(values, field)) throw error;
     const value = values[field]!;
     return { value, etag: contentEtag([[field, scalar.write(value)]]), stale: true };

@@ -6,9 +6,11 @@
  * A state is fresh for 5 s from the moment it was asked for, so a change made elsewhere is seen within that time. After
  * a write through this isolate, or a refused one, the next read asks Redis, for at least the state of the write.
  */
-import type { Redis } from "../../redis/client.ts";
+
 import type { Json } from "../../redis/codec.ts";
 import { StoreError } from "../../redis/error.ts";
+import { perDatabase, Recent } from "../../redis/memory.ts";
+import type { Redis } from "../../redis/wire.ts";
 
 /** Without fields, and so without an ETag, it is not there. `size` is that of all names and texts, in characters. */
 export type Config = { values: Record<string, Json>; etag: string; size: number };
@@ -39,22 +41,22 @@ type Load = { scopes: string; startedAt: number; outcome?: Outcome };
 
 const freshMs = 5_000;
 const staleMs = 86_400_000;
-const most = { names: 256, size: 4 * 1024 * 1024 };
+/** `size` is in characters. */
+const max = { names: 256, size: 4 * 1024 * 1024 };
 
-/** By name, the one used longest ago first. */
-const known = new Map<string, Known>();
-/** Reads under way that others may share, by name. */
-const loads = new Map<string, Load>();
+/** By name: what is known, and the reads under way that others may share. */
+const memory = perDatabase(() => ({ known: new Recent<Known>(max.names), loads: new Map<string, Load>() }));
 
 const joined = (scopes: readonly string[]) => [...scopes].sort().join(" ");
 
 /** Read a config from memory, or by `ask`, which takes one hop. Null when there is none. */
 export async function read(redis: Redis, name: string, reader: Reader, ask: () => Promise<Config | null>): Promise<Seen | null> {
+  const { known, loads } = memory(redis);
   const scopes = joined(reader.scopes);
   const wanted = redis.syncToken();
   const entry = known.get(name);
   if (!reader.fresh && entry?.fresh && (!wanted || wanted === entry.syncToken)) {
-    const seen = recall(name, scopes, freshMs);
+    const seen = recall(redis, name, scopes, freshMs);
     if (seen) return seen;
   }
   const shared = !reader.fresh && !wanted;
@@ -64,26 +66,27 @@ export async function read(redis: Redis, name: string, reader: Reader, ask: () =
     reader.keepAlive?.(work);
     outcome = await work;
   }
-  if ("error" in outcome) return lastKnown(name, reader.scopes, outcome.error);
+  if ("error" in outcome) return lastKnown(redis, name, reader.scopes, outcome.error);
   const syncToken = redis.syncToken() || (known.get(name)?.syncToken ?? "");
   return outcome.config && { ...outcome.config, ageSeconds: 0, stale: false, syncToken };
 }
 
 /** The state up to a day ago, while Redis cannot be asked. Throws `error` when there is none, or another cause. */
-export function lastKnown(name: string, scopes: readonly string[], error: unknown): Seen {
+export function lastKnown(redis: Redis, name: string, scopes: readonly string[], error: unknown): Seen {
   const isOutage = error instanceof StoreError && error.code !== "wrong_type";
-  const seen = isOutage && recall(name, joined(scopes), staleMs);
+  const seen = isOutage && recall(redis, name, joined(scopes), staleMs);
   if (!seen) throw error;
   return { ...seen, stale: true };
 }
 
 /** Let the next hop read at least what this isolate has seen of a config. */
 export function readOn(redis: Redis, name: string): void {
-  redis.readAtLeast(known.get(name)?.syncToken ?? "");
+  redis.readAtLeast(memory(redis).known.get(name)?.syncToken ?? "");
 }
 
 /** After a write through this isolate: `left` is what it left there, if that is known. */
 export function wrote(redis: Redis, name: string, scopes: readonly string[], startedAt: number, left?: { config: Config; version: number }): void {
+  const { known, loads } = memory(redis);
   loads.delete(name);
   const entry = known.get(name);
   if (!entry && !left) return;
@@ -91,18 +94,17 @@ export function wrote(redis: Redis, name: string, scopes: readonly string[], sta
   const { version, writes, scopes: reached, ...state } = entry ?? unknown;
   // The answers of two writes may come in another order than their versions were made.
   const isNewest = left !== undefined && left.version >= version;
-  keep(name, {
+  keep(known, name, {
     ...(isNewest ? { config: left.config, askedAt: startedAt, syncToken: redis.syncToken() } : state),
     ...{ fresh: false, version: left?.version ?? version, writes: writes + 1 },
     scopes: left ? new Set(reached).add(joined(scopes)) : reached,
   });
 }
 
-function recall(name: string, scopes: string, mostMs: number): Seen | undefined {
-  const entry = known.get(name);
+function recall(redis: Redis, name: string, scopes: string, maxMs: number): Seen | undefined {
+  const entry = memory(redis).known.get(name);
   const age = Date.now() - (entry?.askedAt ?? 0);
-  if (!entry?.config?.etag || age >= mostMs || !entry.scopes.has(scopes)) return undefined;
-  keep(name, entry);
+  if (!entry?.config?.etag || age >= maxMs || !entry.scopes.has(scopes)) return undefined;
   return { ...entry.config, ageSeconds: Math.floor(age / 1000), stale: false, syncToken: entry.syncToken };
 }
 
@@ -120,6 +122,7 @@ async function join(load: Load | undefined, scopes: string): Promise<Outcome | u
 }
 
 async function load(redis: Redis, name: string, scopes: string, shared: boolean, ask: () => Promise<Config | null>): Promise<Outcome> {
+  const { known, loads } = memory(redis);
   const before = known.get(name);
   // A state that the caller asked for by a token of its own may be older than what is known here.
   const keeps = !redis.syncToken() || !before || redis.syncToken() === before.syncToken;
@@ -131,7 +134,7 @@ async function load(redis: Redis, name: string, scopes: string, shared: boolean,
     const entry = known.get(name);
     const isNews = (entry?.writes ?? 0) === (before?.writes ?? 0) && (entry?.askedAt ?? 0) <= current.startedAt;
     if (keeps && isNews && (entry || current.outcome.config))
-      keep(name, {
+      keep(known, name, {
         ...{ version: 0, writes: 0, ...entry, ...current.outcome, askedAt: current.startedAt, fresh: true },
         ...{ syncToken: redis.syncToken(), scopes: new Set(entry?.scopes).add(scopes) },
       });
@@ -142,13 +145,13 @@ async function load(redis: Redis, name: string, scopes: string, shared: boolean,
   return current.outcome;
 }
 
-function keep(name: string, entry: Known): void {
-  known.delete(name);
+/** Remember an entry; those that were used longest ago make room for its size. */
+function keep(known: Recent<Known>, name: string, entry: Known): void {
   known.set(name, entry);
   let size = 0;
-  for (const { config } of known.values()) size += config?.size ?? 0;
-  for (const [oldest, { config }] of known) {
-    if (known.size <= most.names && size <= most.size) return;
+  for (const [, { config }] of known.entries()) size += config?.size ?? 0;
+  for (const [oldest, { config }] of known.entries()) {
+    if (size <= max.size) return;
     known.delete(oldest);
     size -= config?.size ?? 0;
   }

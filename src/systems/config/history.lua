@@ -1,4 +1,5 @@
 -- List the newest versions of a config; one that somebody made past us is written down first.
+-- Uses: parts/versions.lua
 -- KEYS[1] config   hash  config:<name>
 -- KEYS[2] history  hash  hop:config:<name>:history
 -- ARGV[1] limit    how many versions at most
@@ -6,10 +7,10 @@
 -- Reply: { "ok", number of its newest version, version as JSON, the one before it, … }
 local config = look(KEYS[1], KEYS[2])
 local limit, writes = tonumber(ARGV[1]), ARGV[2] == "1"
-local newest = writes and commit(config, "", "", config.fields) or string.format("%.0f", config.last)
+local newest = writes and commit(config, "", "", config.fields) or integer_text(config.last)
 local numbers = {}
 for number = tonumber(newest), math.max(1, tonumber(newest) - limit + 1), -1 do
-  numbers[#numbers + 1] = string.format("%.0f", number)
+  numbers[#numbers + 1] = integer_text(number)
 end
 local reply = { "ok", newest }
 if #numbers > 0 then

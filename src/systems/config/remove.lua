@@ -1,4 +1,5 @@
 -- Delete a config. Its history stays for 30 days, so that a rollback can bring it back.
+-- Uses: parts/versions.lua
 -- KEYS[1] config   hash  config:<name>
 -- KEYS[2] history  hash  hop:config:<name>:history
 -- ARGV[1] by       who asked for it

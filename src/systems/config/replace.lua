@@ -1,4 +1,5 @@
 -- Create a config or replace it whole.
+-- Uses: parts/versions.lua
 -- KEYS[1] config     hash  config:<name>
 -- KEYS[2] history    hash  hop:config:<name>:history
 -- ARGV[1] by         who asked for it

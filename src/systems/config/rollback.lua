@@ -1,4 +1,5 @@
 -- Make a config what it was right after one of its versions, undoing those after it from the newest on.
+-- Uses: parts/versions.lua
 -- KEYS[1] config   hash  config:<name>
 -- KEYS[2] history  hash  hop:config:<name>:history
 -- ARGV[1] by       who asked for it
@@ -12,7 +13,7 @@ if version > config.last or version <= config.last - versions_kept then
 end
 local numbers = {}
 for number = version, config.last do
-  numbers[#numbers + 1] = string.format("%.0f", number)
+  numbers[#numbers + 1] = integer_text(number)
 end
 local entries = redis.call("HMGET", config.history_key, unpack(numbers))
 for i = 1, #numbers do

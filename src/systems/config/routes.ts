@@ -1,7 +1,8 @@
 /** Config over HTTP. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../../http/app-env.ts";
+import type { App } from "../../http/context.ts";
+import { keepAlive } from "../../http/database.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { problem, type Refusal, refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
@@ -57,7 +58,7 @@ const isVisible = (text: string, most: number) => text.length <= most && /^[^\p{
 const readerOf = (c: Context<App>, fresh = false) => ({
   scopes: c.var.caller.scopes,
   fresh,
-  keepAlive: (work: Promise<unknown>) => c.executionCtx.waitUntil(work),
+  keepAlive: (work: Promise<unknown>) => void keepAlive(c, work),
 });
 
 /** A config after a change. One that lost its last field is gone, and so has no ETag. */

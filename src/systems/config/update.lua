@@ -1,4 +1,5 @@
 -- Merge into a config.
+-- Uses: parts/versions.lua, parts/json.lua, parts/merge.lua
 -- KEYS[1] config      hash  config:<name>
 -- KEYS[2] history     hash  hop:config:<name>:history
 -- ARGV[1] by          who asked for it

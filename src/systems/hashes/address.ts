@@ -1,7 +1,7 @@
 /** What calls on hashes and on fields share. A key and a field are any text, URL-encoded. */
 import { createMiddleware } from "hono/factory";
 import * as v from "valibot";
-import type { App } from "../../http/app-env.ts";
+import type { App } from "../../http/context.ts";
 import { type Definitions, problem } from "../../http/problem.ts";
 import { queryInteger } from "../../http/schema.ts";
 import { isScanCursor } from "./hashes.ts";

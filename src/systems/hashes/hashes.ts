@@ -6,13 +6,13 @@
  *
  * A hash exists while it has a field. Writing keeps the TTL of the key; only DELETE …/ttl, or deleting the hash, ends it.
  */
-import type { Redis } from "../../redis/client.ts";
+
 import { flatten, type Texts } from "../../redis/codec.ts";
-import decimalLua from "../../redis/decimal.lua";
 import { malformed, numberIn } from "../../redis/error.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { isStrings, pairs, readFieldsOf, readHash, readPipeline, scanStep } from "../../redis/read.ts";
+import type { Redis } from "../../redis/wire.ts";
 import incrementLua from "./increment.lua";
 import removeLua from "./remove.lua";
 import removeFieldsLua from "./remove-fields.lua";
@@ -37,11 +37,11 @@ export type RemoveFieldsResult = { outcome: "ok"; removed: number } | NoHash | O
 export type Amount = number | string;
 
 const hashName = ["hash"] as const;
-const writeScript = operationScript([writeLua], { keys: hashName, args: ["replaces", "removed", "changes..."] });
-const setFieldScript = operationScript([setFieldLua], { keys: hashName, args: ["field", "text", "only_new"] });
-const incrementScript = operationScript([decimalLua, incrementLua], { keys: hashName, args: ["field", "by", "whole", "least", "most"] });
-const removeScript = operationScript([removeLua], { keys: hashName, args: [] });
-const removeFieldsScript = operationScript([removeFieldsLua], { keys: hashName, args: ["all_absent", "fields..."] });
+const writeScript = operationScript(writeLua, { keys: hashName, args: ["replaces", "removed", "changes..."] });
+const setFieldScript = operationScript(setFieldLua, { keys: hashName, args: ["field", "text", "only_new"] });
+const incrementScript = operationScript(incrementLua, { keys: hashName, args: ["field", "by", "whole", "least", "most"] });
+const removeScript = operationScript(removeLua, { keys: hashName, args: [] });
+const removeFieldsScript = operationScript(removeFieldsLua, { keys: hashName, args: ["all_absent", "fields..."] });
 
 /** All fields (HGETALL); null when there is no hash. */
 export async function get(redis: Redis, hash: string): Promise<{ texts: Texts; etag: string } | null> {
@@ -60,21 +60,20 @@ export async function getFields(redis: Redis, hash: string, fields: string[]): P
 
 /** One field (HGET); null when there is none. */
 export async function getField(redis: Redis, hash: string, field: string): Promise<string | null> {
-  const value: unknown = await redis.hop((client) => client.hget(hash, field));
+  const value: unknown = await redis.client.hget(hash, field);
   if (value !== null && typeof value !== "string") throw malformed(false);
   return value;
 }
 
 /** Is there such a field (HEXISTS)? */
-export const hasField = async (redis: Redis, hash: string, field: string): Promise<boolean> =>
-  integer(await redis.hop((client) => client.hexists(hash, field))) === 1;
+export const hasField = async (redis: Redis, hash: string, field: string): Promise<boolean> => integer(await redis.client.hexists(hash, field)) === 1;
 
 /** Names of all fields (HKEYS) or their texts (HVALS), [] when there is no hash. */
-export const listFields = async (redis: Redis, hash: string): Promise<string[]> => strings(await redis.hop((client) => client.hkeys(hash)));
-export const listValues = async (redis: Redis, hash: string): Promise<string[]> => strings(await redis.hop((client) => client.hvals(hash)));
+export const listFields = async (redis: Redis, hash: string): Promise<string[]> => strings(await redis.client.hkeys(hash));
+export const listValues = async (redis: Redis, hash: string): Promise<string[]> => strings(await redis.client.hvals(hash));
 
 /** How many fields (HLEN), 0 when there is no hash. */
-export const countFields = async (redis: Redis, hash: string): Promise<number> => integer(await redis.hop((client) => client.hlen(hash)));
+export const countFields = async (redis: Redis, hash: string): Promise<number> => integer(await redis.client.hlen(hash));
 
 /** Bytes of a field's text (HSTRLEN); null when there is no such field. */
 export async function measureField(redis: Redis, hash: string, field: string): Promise<number | null> {
@@ -87,7 +86,7 @@ export async function measureField(redis: Redis, hash: string, field: string): P
 
 /** Up to `count` different fields at random (HRANDFIELD), [] when there is no hash. */
 export const pickFields = async (redis: Redis, hash: string, count: number): Promise<string[]> =>
-  strings((await redis.hop((client) => client.hrandfield(hash, count))) ?? []);
+  strings((await redis.client.hrandfield(hash, count)) ?? []);
 
 type Scan = { cursor: string; match?: string | undefined; count: number };
 const scanOptions = ({ match, count }: Scan) => (match === undefined ? { count } : { match, count });

@@ -1,4 +1,5 @@
 -- Add to a field, exactly; one that is missing counts as 0. The field keeps its TTL.
+-- Uses: ../../redis/decimal.lua
 -- KEYS[1] hash
 -- ARGV[1] field
 -- ARGV[2] by     decimal text
@@ -30,6 +31,6 @@ end
 local expires = redis.pcall("HPEXPIRETIME", hash, "FIELDS", 1, field) -- an error where fields have no TTL
 redis.call("HSET", hash, field, text)
 if type(expires) == "table" and not expires.err and expires[1] > 0 then
-  redis.call("HPEXPIREAT", hash, string.format("%.0f", expires[1]), "FIELDS", 1, field)
+  redis.call("HPEXPIREAT", hash, integer_text(expires[1]), "FIELDS", 1, field)
 end
 return { "ok", text }

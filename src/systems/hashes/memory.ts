@@ -1,15 +1,15 @@
 /** Do hashes use less memory? This one, against the same data as one string per field. */
 
-import type { Redis } from "../../redis/client.ts";
 import { numberIn } from "../../redis/error.ts";
 import { refusedBy } from "../../redis/operation.ts";
-import { readingScript } from "../../redis/script.ts";
+import { repairScript } from "../../redis/script.ts";
+import type { Redis } from "../../redis/wire.ts";
 import memoryLua from "./memory.lua";
 
 export type Memory = { hash_bytes: number; strings_bytes: number; saved_percent: number };
 export type MemoryResult = ({ outcome: "ok" } & Memory) | { outcome: "hash_not_found" };
 
-const script = readingScript(memoryLua, { keys: ["hash", "source", "scratch..."], args: [] });
+const script = repairScript(memoryLua, { keys: ["hash", "source", "scratch..."], args: [] });
 
 /** The longest names in each size class of Redis's allocator: class - 2, - 4 or - 6 bytes, by the header of the name. */
 const lengths = [

@@ -1,7 +1,7 @@
 /** Raw hashes over HTTP: parts and measures of a hash. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../../http/app-env.ts";
+import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { refusals } from "../../http/problem.ts";
 import { queryInteger } from "../../http/schema.ts";

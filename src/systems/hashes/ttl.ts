@@ -1,7 +1,8 @@
 /** How long a hash or a field of it has to live. Fields can have a TTL from Redis 7.4 on: `not_supported` elsewhere. */
-import type { Redis } from "../../redis/client.ts";
+
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { readPipeline } from "../../redis/read.ts";
+import type { Redis } from "../../redis/wire.ts";
 import { integer } from "./hashes.ts";
 import setFieldTtlLua from "./set-field-ttl.lua";
 import setTtlLua from "./set-ttl.lua";
@@ -9,8 +10,8 @@ import setTtlLua from "./set-ttl.lua";
 export type SetTtlResult = { outcome: "ok" } | { outcome: "hash_not_found" } | OperationRefusal;
 export type SetFieldTtlResult = { outcome: "ok" } | { outcome: "field_not_found" } | OperationRefusal;
 
-const setTtlScript = operationScript([setTtlLua], { keys: ["hash"], args: ["seconds"] });
-const setFieldTtlScript = operationScript([setFieldTtlLua], { keys: ["hash"], args: ["field", "seconds"] });
+const setTtlScript = operationScript(setTtlLua, { keys: ["hash"], args: ["seconds"] });
+const setFieldTtlScript = operationScript(setFieldTtlLua, { keys: ["hash"], args: ["field", "seconds"] });
 
 /** Seconds left (TTL), null without an end; undefined when there is no hash. HLEN is there for keys of another type. */
 export async function getTtl(redis: Redis, hash: string): Promise<number | null | undefined> {
@@ -23,7 +24,7 @@ export async function getTtl(redis: Redis, hash: string): Promise<number | null 
 
 /** The same for a field (HTTL). */
 export async function getFieldTtl(redis: Redis, hash: string, field: string): Promise<number | null | undefined> {
-  const reply: unknown = await redis.hop((client) => client.httl(hash, field));
+  const reply: unknown = await redis.client.httl(hash, field);
   return secondsOf(Array.isArray(reply) ? reply[0] : -2);
 }
 

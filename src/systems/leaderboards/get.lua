@@ -1,4 +1,5 @@
 -- Read a player with its rank, after putting the order right if another service changed the hash.
+-- Uses: parts/standing.lua
 -- KEYS[1] player  hash  leaderboard:user:<id> or leaderboard:<board>:user:<id>
 -- KEYS[2] order   zset  hop:leaderboard:<board>
 -- KEYS[3] stamps  hash  hop:leaderboard:<board>:stamps

@@ -14,19 +14,19 @@
  * The order changes only in the script that changes a hash, or in one that finds them apart: reading a player or a
  * part of a board puts right what it meets, `reindex` everything.
  */
-import type { Redis } from "../../redis/client.ts";
+
 import { flatten, type Json, readFields, type Texts, text, writeFields } from "../../redis/codec.ts";
 import { malformed, numberIn } from "../../redis/error.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { pairs } from "../../redis/read.ts";
-import { readingScript } from "../../redis/script.ts";
+import { repairScript } from "../../redis/script.ts";
+import type { Redis } from "../../redis/wire.ts";
 import getLua from "./get.lua";
 import listLua from "./list.lua";
 import neighboursLua from "./neighbours.lua";
 import removeLua from "./remove.lua";
 import saveLua from "./save.lua";
-import standingLua from "./standing.lua";
 
 export type PlayerRef = { board: string; id: string };
 
@@ -64,17 +64,17 @@ export type Part = { entries: Ranked[]; players: number };
 export type AroundResult = ({ outcome: "ok" } & Part) | NotThere;
 
 const playerNames = ["player", "order", "stamps"] as const;
-const getScript = readingScript([standingLua, getLua], { keys: playerNames, args: ["id", "fields", "heals"] });
-const neighboursScript = readingScript([standingLua, neighboursLua], { keys: playerNames, args: ["id", "reach"] });
-const listScript = readingScript([standingLua, listLua], {
+const getScript = repairScript(getLua, { keys: playerNames, args: ["id", "fields", "heals"] });
+const neighboursScript = repairScript(neighboursLua, { keys: playerNames, args: ["id", "reach"] });
+const listScript = repairScript(listLua, {
   keys: ["order", "stamps", "players..."],
   args: ["middle", "offset", "limit", "fields", "ids..."],
 });
-const saveScript = operationScript([standingLua, saveLua], {
+const saveScript = operationScript(saveLua, {
   keys: playerNames,
   args: ["id", "op", "points", "enters", "counters", "removed", "changes..."],
 });
-const removeScript = operationScript([standingLua, removeLua], { keys: playerNames, args: ["id"] });
+const removeScript = operationScript(removeLua, { keys: playerNames, args: ["id"] });
 
 /** Read a player with its rank. One hop; see get.lua. With `heals: false` nothing is written and rank is 0. */
 export async function get(redis: Redis, player: PlayerRef, { fields = [] as string[], heals = true } = {}): Promise<GetResult> {
@@ -147,7 +147,7 @@ const nothing: Part = { entries: [], players: 0 };
 export async function list(redis: Redis, board: string, options: { limit: number; offset: number } & Reading): Promise<Part> {
   const { limit, offset, fields = [], heals = true } = options;
   const last = offset + limit - 1 + spare;
-  const members: unknown = await redis.hop((client) => client.zrange(boardKeys(board).order, offset, last, { rev: true }));
+  const members: unknown = await redis.client.zrange(boardKeys(board).order, offset, last, { rev: true });
   if (!Array.isArray(members) || !members.every((member) => typeof member === "string")) throw malformed(false);
   if (!heals) return nothing;
   return (await readPart(redis, board, members, { middle: "", offset: String(offset), limit: String(limit), fields })) ?? nothing;

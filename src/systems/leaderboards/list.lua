@@ -1,5 +1,6 @@
 -- Read a part of the order with the players' fields, all at one moment; what other services changed is put right
 -- first. Players whose keys are not given are left out.
+-- Uses: parts/standing.lua
 -- KEYS[1] order       zset  hop:leaderboard:<board>
 -- KEYS[2] stamps      hash  hop:leaderboard:<board>:stamps
 -- KEYS[3] players...  hash  leaderboard:user:<id> or leaderboard:<board>:user:<id>
@@ -42,12 +43,12 @@ repeat
     local id = string.sub(listed[i], 18)
     if keys[id] and not entries[id] then
       local flat, text = read_entry(keys[id], fields, redis.pcall)
-      local score = flat and whole(text)
+      local score = flat and integer_of(text)
       entries[id] = { score = score, flat = flat }
       if score ~= tonumber(listed[i + 1]) then
         healed = true
         if score then
-          place(order, stamps, id, find_spot(stamps, id), digits_of(score))
+          place(order, stamps, id, find_spot(stamps, id), integer_text(score))
         else
           unplace(order, stamps, id, { member = listed[i] })
         end
@@ -61,7 +62,7 @@ for i = 1, #listed, 2 do
   local id = string.sub(listed[i], 18)
   local entry = entries[id]
   if entry then
-    append(reply, { id, tostring(before + (i + 1) / 2), digits_of(entry.score), tostring(#entry.flat) })
+    append(reply, { id, tostring(before + (i + 1) / 2), integer_text(entry.score), tostring(#entry.flat) })
     append(reply, entry.flat)
   end
 end

@@ -1,4 +1,5 @@
 -- Make the order agree with the hashes of some players.
+-- Uses: parts/standing.lua
 -- KEYS[1] stamps      hash  hop:leaderboard:<board>:stamps
 -- KEYS[2] order       zset  hop:leaderboard:<board>
 -- KEYS[3] players...  hash  leaderboard:user:<id> or leaderboard:<board>:user:<id>
@@ -39,8 +40,8 @@ for i, id in ipairs(ids) do
     seen[id] = true
     local text = redis.pcall("HGET", KEYS[i + 2], "score")
     local is_player = type(text) ~= "table" and (text or redis.call("HLEN", KEYS[i + 2]) > 0)
-    local score = is_player and whole(text)
-    score = score and digits_of(score)
+    local score = is_player and integer_of(text)
+    score = score and integer_text(score)
     if score and score == indexed then
       append(members, { member })
       append(scores, { score })
@@ -69,7 +70,7 @@ each_thousand("ZREM", order, out)
 each_thousand("ZADD", order, into)
 each_thousand("HDEL", stamps, gone)
 if #stamped > 0 then
-  write_hash(stamps, append(stamped, { ":", digits_of(given) }))
+  write_hash(stamps, append(stamped, { ":", integer_text(given) }))
 end
 if #gone > 0 and redis.call("ZCARD", order) == 0 then
   redis.call("DEL", stamps)

@@ -3,15 +3,14 @@
  * member of the order by ZSCAN, so that none is left whose hash is gone. Two hops a part, whatever its size.
  */
 
-import type { Redis } from "../../redis/client.ts";
 import { numberIn } from "../../redis/error.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { isScanCursor, scanStep } from "../../redis/read.ts";
+import type { Redis } from "../../redis/wire.ts";
 import { boardKeys, idOf, playerKey } from "./leaderboards.ts";
 import reindexLua from "./reindex.lua";
-import standingLua from "./standing.lua";
 
-const script = operationScript([standingLua, reindexLua], {
+const script = operationScript(reindexLua, {
   keys: ["stamps", "order", "players..."],
   args: ["cursor", "listed..."],
 });

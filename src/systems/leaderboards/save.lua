@@ -1,4 +1,5 @@
 -- Describe a player, report a result, or both; the order moves with the hash.
+-- Uses: parts/standing.lua
 -- KEYS[1] player      hash  leaderboard:user:<id> or leaderboard:<board>:user:<id>
 -- KEYS[2] order       zset  hop:leaderboard:<board>
 -- KEYS[3] stamps      hash  hop:leaderboard:<board>:stamps
@@ -21,7 +22,7 @@ local known = next(entry) ~= nil
 if not known and enters == "" then
   return { "player_not_found" }
 end
-local previous = whole(entry.score)
+local previous = integer_of(entry.score)
 if not previous then
   return { "corrupt_record" }
 end
@@ -49,7 +50,7 @@ if counts then
   for i = 7, first_removed - 1, 2 do
     local count = tonumber(ARGV[i + 1])
     if op == "increment" then
-      local counted = whole(entry[ARGV[i]])
+      local counted = integer_of(entry[ARGV[i]])
       if not counted then
         return { "corrupt_record" }
       end
@@ -58,10 +59,10 @@ if counts then
         return { "out_of_range" }
       end
     end
-    change(ARGV[i], digits_of(count))
+    change(ARGV[i], integer_text(count))
   end
 end
-change("score", digits_of(score))
+change("score", integer_text(score))
 for i = first_removed, first_set - 1 do
   if entry[ARGV[i]] then
     gone[#gone + 1] = ARGV[i]
@@ -75,10 +76,10 @@ if op ~= "describe" then
   change("last_played", iso_time(now()))
 end
 
-local previous_rank = known and rank_of(order, stamps, id, spot, digits_of(previous))
+local previous_rank = known and rank_of(order, stamps, id, spot, integer_text(previous))
 local rank = previous_rank
 if not known or score ~= previous then
-  place(order, stamps, id, spot, digits_of(score))
+  place(order, stamps, id, spot, integer_text(score))
   rank = redis.call("ZREVRANK", order, spot.member) + 1
 end
 write_hash(player, set)
@@ -86,6 +87,6 @@ if #gone > 0 then
   redis.call("HDEL", player, unpack(gone))
 end
 return append({
-  "ok", digits_of(score), known and digits_of(previous) or "", tostring(rank), tostring(previous_rank or ""),
+  "ok", integer_text(score), known and integer_text(previous) or "", tostring(rank), tostring(previous_rank or ""),
   op == "describe" and tostring(redis.call("ZCARD", order)) or "",
 }, flatten(entry))

@@ -1,12 +1,13 @@
 /** Sessions of end users in front of routes: the credential, and which pages of other origins may use it. */
 import type { Context, MiddlewareHandler } from "hono";
 import { createMiddleware } from "hono/factory";
-import type { App } from "../../http/app-env.ts";
 import { bearerToken } from "../../http/auth.ts";
+import type { App } from "../../http/context.ts";
+import { after, redisOf } from "../../http/database.ts";
 import { problem, unauthorized } from "../../http/problem.ts";
-import { withRedis } from "../../http/with-redis.ts";
+import { behind } from "../../redis/check.ts";
 import { StoreError } from "../../redis/error.ts";
-import { sessionGuard } from "../sessions/guard.ts";
+import { present } from "../sessions/guard.ts";
 import * as sessions from "../sessions/sessions.ts";
 import { refuseCredential } from "./problems.ts";
 
@@ -67,18 +68,23 @@ function tokenOf(c: Context<App>): string | Response {
 }
 
 /**
- * Give our own routes the session's guard: what they send to Redis carries it, so that the check and the action are
- * one script. A malformed token is refused here, without a hop.
+ * Put the check of the session on the connection of our own routes: whatever they send to Redis carries it. A malformed
+ * token is refused here, without a hop. The touch that a read finds due is written after the answer.
  */
 export function ownSession() {
   return createMiddleware<App>(async function ownSession(c, next) {
     const token = tokenOf(c);
     if (token instanceof Response) return token;
-    const guard = sessionGuard(token, c.req.method === "HEAD");
-    if (!guard) return unauthorized(c);
-    c.set("guard", guard);
-    c.set("caller", { id: guard.callerId, scopes: [], by: "session" });
-    return next();
+    let needsTouch = false;
+    const presented = present(token, () => {
+      needsTouch = true;
+    });
+    if (!presented) return unauthorized(c);
+    c.set("presented", presented);
+    c.set("redis", behind(c.var.redis, presented.check));
+    c.set("caller", { id: presented.callerId, scopes: [], by: "session" });
+    await next();
+    if (needsTouch && c.req.method !== "HEAD") await after(c, (redis) => sessions.validate(redis, token));
   });
 }
 
@@ -93,7 +99,7 @@ export function session(): MiddlewareHandler<{ Variables: { session: sessions.Se
     const c = context as unknown as Context<App>;
     const token = tokenOf(c);
     if (token instanceof Response) return token;
-    const result = await withRedis(c as never, (redis) => sessions.validate(redis, token)).catch((error) => {
+    const result = await sessions.validate(redisOf(c), token).catch((error: unknown) => {
       if (!(error instanceof StoreError)) throw error;
       return problem(c, error.code, { applied: error.applied }, { "Retry-After": "1" });
     });

@@ -1,7 +1,7 @@
 /** What end users may do with their own session, over HTTP: profile, cart and sessions of the one who is signed in. */
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../../http/app-env.ts";
+import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
@@ -25,9 +25,7 @@ const mine = { scope: null, by: "session" } as const;
 const itemParam = v.object({ product: id });
 const sessionParam = v.object({ session_id: id });
 
-/** The operation of this call, with the session's guard in front. */
-const guarded = (c: Context<App>) => ({ ...c.var.operation, guard: c.var.guard });
-const cartOf = (c: Context<App>): carts.CartRef => ({ kind: "user", id: c.var.guard.userId });
+const cartOf = (c: Context<App>): carts.CartRef => ({ kind: "user", id: c.var.presented.userId });
 
 /** A cart after a change; what is empty has no tag. */
 function changed(c: Context<App>, result: carts.AddItemResult) {
@@ -45,13 +43,12 @@ export const routes = new Hono<App>()
     "/v1/me",
     endpoint({ ...mine, summary: "Who am I: the session and the profile", answers: { 200: v.object({ session, profile: v.nullable(profile) }) } }),
     async (c) => {
-      const result = await me.get(c.var.redis, c.var.guard);
-      if (result.outcome !== "ok") return refuse(c, result);
+      const result = await me.get(c.var.redis, c.var.presented);
       return c.json({ session: result.session, profile: result.profile }, 200);
     },
   )
   .get("/v1/me/profile", endpoint({ ...mine, summary: "Read my profile", answers: { 200: profile }, problems: ["profile_not_found"] }), async (c) => {
-    const result = await me.getProfile(c.var.redis, c.var.guard);
+    const result = await me.getProfile(c.var.redis, c.var.presented);
     if (result.outcome !== "ok") return refuse(c, result);
     return entity(c, result.profile, result.etag);
   })
@@ -68,7 +65,7 @@ export const routes = new Hono<App>()
       problems: ["profile_not_found", "too_many_fields", "username_taken", "email_taken", "contended"],
     }),
     async (c) => {
-      const result = await profiles.update(c.var.redis, c.var.guard.userId, c.req.valid("json"), guarded(c));
+      const result = await profiles.update(c.var.redis, c.var.presented.userId, c.req.valid("json"), c.var.operation);
       if (result.outcome !== "ok") return refuse(c, result);
       return entity(c, result.profile, result.etag);
     },
@@ -84,13 +81,13 @@ export const routes = new Hono<App>()
     }),
     async (c) => {
       const { view } = c.req.valid("query");
-      const result = await (view ? carts.getPriced : carts.get)(c.var.redis, cartOf(c), c.var.guard);
+      const result = await (view ? carts.getPriced : carts.get)(c.var.redis, cartOf(c));
       if (result.outcome !== "ok") return refuse(c, result);
       return "etag" in result ? shown(c, result) : c.json(result.cart, 200);
     },
   )
   .delete("/v1/me/cart", endpoint({ ...mine, summary: "Remove all lines of my cart", write: true, answers: { 204: null } }), async (c) => {
-    const result = await carts.clear(c.var.redis, cartOf(c), guarded(c));
+    const result = await carts.clear(c.var.redis, cartOf(c), c.var.operation);
     if (result.outcome !== "ok") return refuse(c, result);
     return c.body(null, 204);
   })
@@ -104,7 +101,7 @@ export const routes = new Hono<App>()
       answers: { 200: cart },
       problems: ["quantity_limit", "line_limit", "corrupt_record"],
     }),
-    async (c) => changed(c, await carts.addItem(c.var.redis, cartOf(c), c.req.valid("json"), guarded(c))),
+    async (c) => changed(c, await carts.addItem(c.var.redis, cartOf(c), c.req.valid("json"), c.var.operation)),
   )
   .put(
     "/v1/me/cart/items/:product",
@@ -120,7 +117,7 @@ export const routes = new Hono<App>()
     }),
     async (c) => {
       const item = { product_id: c.req.valid("param").product, ...c.req.valid("json") };
-      return changed(c, await carts.setItem(c.var.redis, cartOf(c), item, guarded(c)));
+      return changed(c, await carts.setItem(c.var.redis, cartOf(c), item, c.var.operation));
     },
   )
   .delete(
@@ -133,7 +130,7 @@ export const routes = new Hono<App>()
       answers: { 200: cart },
       problems: ["corrupt_record"],
     }),
-    async (c) => changed(c, await carts.setItem(c.var.redis, cartOf(c), { product_id: c.req.valid("param").product, quantity: 0 }, guarded(c))),
+    async (c) => changed(c, await carts.setItem(c.var.redis, cartOf(c), { product_id: c.req.valid("param").product, quantity: 0 }, c.var.operation)),
   )
   .post(
     "/v1/me/cart/checkout",
@@ -148,7 +145,7 @@ export const routes = new Hono<App>()
     }),
     async (c) => {
       const { items, expect_total: expectTotal } = c.req.valid("json");
-      const result = await checkout(c.var.redis, cartOf(c), { items, expectTotal }, guarded(c));
+      const result = await checkout(c.var.redis, cartOf(c), { items, expectTotal }, c.var.operation);
       if (result.outcome !== "ok") return refuse(c, result);
       return entity(c, result.order, result.etag, { status: 201 });
     },
@@ -162,8 +159,7 @@ export const routes = new Hono<App>()
       answers: { 200: v.object({ sessions: v.array(session) }) },
     }),
     async (c) => {
-      const result = await sessions.list(c.var.redis, c.var.guard.userId, c.req.method !== "HEAD", c.var.guard);
-      if (result.outcome !== "ok") return refuse(c, result);
+      const result = await sessions.list(c.var.redis, c.var.presented.userId, c.req.method !== "HEAD");
       return c.json({ sessions: result.sessions }, 200);
     },
   )
@@ -178,9 +174,9 @@ export const routes = new Hono<App>()
       answers: { 204: null },
     }),
     async (c) => {
-      const { userId, sessionId } = c.var.guard;
+      const { userId, sessionId } = c.var.presented;
       const { except } = c.req.valid("query");
-      const result = await sessions.removeAll(c.var.redis, userId, except, guarded(c));
+      const result = await sessions.removeAll(c.var.redis, userId, except, c.var.operation);
       if (result.outcome !== "ok") return refuse(c, result);
       return except === sessionId ? c.body(null, 204) : signedOut(c);
     },
@@ -189,7 +185,7 @@ export const routes = new Hono<App>()
     "/v1/me/sessions/:session_id",
     endpoint({ ...mine, summary: "Read one of my sessions", param: sessionParam, answers: { 200: session }, problems: ["session_not_found"] }),
     async (c) => {
-      const result = await sessions.get(c.var.redis, c.var.guard.userId, c.req.valid("param").session_id, c.var.guard);
+      const result = await sessions.get(c.var.redis, c.var.presented.userId, c.req.valid("param").session_id);
       if (result.outcome !== "ok") return refuse(c, result);
       return entity(c, result.session, result.etag);
     },
@@ -205,16 +201,16 @@ export const routes = new Hono<App>()
       problems: ["session_not_found"],
     }),
     async (c) => {
-      const { userId, sessionId } = c.var.guard;
+      const { userId, sessionId } = c.var.presented;
       const { session_id } = c.req.valid("param");
-      const result = await sessions.remove(c.var.redis, userId, session_id, guarded(c));
+      const result = await sessions.remove(c.var.redis, userId, session_id, c.var.operation);
       if (result.outcome !== "ok") return refuse(c, result);
       return session_id === sessionId ? signedOut(c) : c.body(null, 204);
     },
   )
   .delete("/v1/me/session", endpoint({ ...mine, summary: "Sign out: end this session", write: true, answers: { 204: null } }), async (c) => {
-    const { userId, sessionId } = c.var.guard;
-    const result = await sessions.remove(c.var.redis, userId, sessionId, guarded(c));
+    const { userId, sessionId } = c.var.presented;
+    const result = await sessions.remove(c.var.redis, userId, sessionId, c.var.operation);
     if (result.outcome !== "ok") return refuse(c, result);
     return signedOut(c);
   })

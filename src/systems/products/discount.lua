@@ -1,4 +1,6 @@
 -- Lower a product's price, exactly; the price before its first discount is kept as list_price.
+-- Uses: parts/product.lua, parts/holds.lua
+-- Prepare: settle_holds
 -- KEYS[1] product  hash  product:<id>
 -- KEYS[2] holds    zset  hop:holds:<id>
 -- ARGV[1] kind     "amount" or "percent"

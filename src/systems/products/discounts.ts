@@ -1,8 +1,8 @@
 /** Discounts: a lower price, and the way back to the list price. */
 
-import type { Redis } from "../../redis/client.ts";
 import { malformed } from "../../redis/error.ts";
 import type { Operation } from "../../redis/operation.ts";
+import type { Redis } from "../../redis/wire.ts";
 import discountLua from "./discount.lua";
 import endDiscountLua from "./end-discount.lua";
 import { keysOf, type ProductRefusal, productScript, refusal } from "./products.ts";

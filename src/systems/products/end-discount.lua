@@ -1,4 +1,6 @@
 -- Give a product its list price back.
+-- Uses: parts/product.lua, parts/holds.lua
+-- Prepare: settle_holds
 -- KEYS[1] product  hash  product:<id>
 -- KEYS[2] holds    zset  hop:holds:<id>
 -- Reply: { "ok", price before, price } | { "product_not_found" } | { "corrupt_record", field, … } | { "no_discount" }

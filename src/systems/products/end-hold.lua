@@ -1,4 +1,6 @@
 -- End a hold before its time: commit it, and its units are gone for good, or release it, and they come back.
+-- Uses: parts/product.lua, parts/holds.lua
+-- Prepare: settle_holds
 -- KEYS[1] product  hash  product:<id>
 -- KEYS[2] holds    zset  hop:holds:<id>
 -- ARGV[1] hold_id

@@ -1,4 +1,6 @@
 -- Hold units of a product: they leave its stock now and come back by themselves when the hold ends.
+-- Uses: parts/product.lua, parts/holds.lua
+-- Prepare: settle_holds
 -- KEYS[1] product      hash  product:<id>
 -- KEYS[2] holds        zset  hop:holds:<id>
 -- ARGV[1] hold_id      begins with the quantity: "3-<uuid>"
@@ -19,6 +21,6 @@ end
 
 local seconds, microseconds = now()
 local ends_at = (seconds + ttl_seconds) * 1000 + math.floor(microseconds / 1000)
-local remaining = redis.call("HINCRBY", product_key, "stock", whole(-quantity))
-redis.call("ZADD", holds_key, whole(ends_at), hold_id)
-return { "ok", hold_id, iso_time(seconds + ttl_seconds, microseconds), whole(remaining) }
+local remaining = redis.call("HINCRBY", product_key, "stock", integer_text(-quantity))
+redis.call("ZADD", holds_key, integer_text(ends_at), hold_id)
+return { "ok", hold_id, iso_time(seconds + ttl_seconds, microseconds), integer_text(remaining) }

@@ -1,8 +1,8 @@
 /** Holds: units taken out of the stock for a while, say while a buyer pays. */
 
-import type { Redis } from "../../redis/client.ts";
 import { numberIn } from "../../redis/error.ts";
 import type { Operation } from "../../redis/operation.ts";
+import type { Redis } from "../../redis/wire.ts";
 import endHoldLua from "./end-hold.lua";
 import holdLua from "./hold.lua";
 import { keysOf, type ProductRefusal, productScript, refusal } from "./products.ts";

@@ -8,16 +8,15 @@
  * `stock` is what can be sold now: units on hold have left it. They come back when their hold has ended, in the next
  * script that touches the product; a read counts them in at once.
  */
-import type { Redis } from "../../redis/client.ts";
+
 import { corrupt, type Field, flatten, type Json, misfits, readFields, type Texts, text, writeFields } from "../../redis/codec.ts";
-import decimalLua from "../../redis/decimal.lua";
+import type { LuaFile } from "../../redis/compose.ts";
 import { malformed } from "../../redis/error.ts";
 import { contentEtag } from "../../redis/etag.ts";
 import { type Operation, type OperationRefusal, operationScript, type Reply, refusedBy } from "../../redis/operation.ts";
 import { pairs, readHashes } from "../../redis/read.ts";
 import { type Names, readingScript } from "../../redis/script.ts";
-import holdsLua from "./holds.lua";
-import productLua from "./product.lua";
+import type { Redis } from "../../redis/wire.ts";
 import readLua from "./read.lua";
 import removeLua from "./remove.lua";
 import saveLua from "./save.lua";
@@ -64,14 +63,10 @@ export const mostStock = 1e9;
 /** Texts that the seed writes when nothing is given. */
 const defaults = { category: "", sku: "", description: "", rating: 0 };
 
-/** What scripts need that reckon with products, in their order. */
-export const productParts = [decimalLua, productLua, holdsLua];
-
 /** A script on one product; the units of its ended holds are back before it looks. */
-export const productScript = <const A extends Names>(body: string, args: A) =>
-  operationScript([...productParts, body], { keys: ["product", "holds"], args }, "settle_holds");
+export const productScript = <const A extends Names>(file: LuaFile, args: A) => operationScript(file, { keys: ["product", "holds"], args });
 
-const readScript = readingScript([...productParts, readLua], { keys: ["products..."], args: ["fields..."] });
+const readScript = readingScript(readLua, { keys: ["products..."], args: ["fields..."] });
 const saveScript = productScript(saveLua, ["id", "only_new", "fields..."]);
 const updateScript = productScript(updateLua, ["most_fields", "removed", "changes..."]);
 const removeScript = productScript(removeLua, []);

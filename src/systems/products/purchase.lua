@@ -1,4 +1,6 @@
 -- Sell units of a product, never more than there are.
+-- Uses: parts/product.lua, parts/holds.lua
+-- Prepare: settle_holds
 -- KEYS[1] product       hash  product:<id>
 -- KEYS[2] holds         zset  hop:holds:<id>
 -- ARGV[1] quantity
@@ -20,5 +22,5 @@ if stock_of(product.stock) < quantity then
   return { "insufficient_stock", product.stock }
 end
 
-local remaining = redis.call("HINCRBY", product_key, "stock", whole(-quantity))
-return { "ok", product.price, decimal_text(multiply_decimal(price, quantity)), whole(remaining) }
+local remaining = redis.call("HINCRBY", product_key, "stock", integer_text(-quantity))
+return { "ok", product.price, decimal_text(multiply_decimal(price, quantity)), integer_text(remaining) }

@@ -1,4 +1,5 @@
 -- Read products as they are now: the units of ended holds count as stock again. Writes nothing.
+-- Uses: parts/product.lua, parts/holds.lua
 -- KEYS[1] products...  hash, zset  product:<id> and hop:holds:<id>, one pair after the other
 -- ARGV[1] fields...    names of the fields to read, none for all
 -- Reply: { "ok", count, field, text, …, count, field, text, … } for each product how many texts follow
@@ -19,11 +20,11 @@ for i = 1, #KEYS, 2 do
   if units > 0 then
     for j = 1, #flat, 2 do
       if flat[j] == "stock" and stock_of(flat[j + 1]) then
-        flat[j + 1] = whole(stock_of(flat[j + 1]) + units)
+        flat[j + 1] = integer_text(stock_of(flat[j + 1]) + units)
       end
     end
   end
-  append(reply, { whole(#flat) })
+  append(reply, { integer_text(#flat) })
   append(reply, flat)
 end
 return reply

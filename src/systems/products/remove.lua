@@ -1,4 +1,6 @@
 -- Delete a product and drop its holds.
+-- Uses: parts/product.lua, parts/holds.lua
+-- Prepare: settle_holds
 -- KEYS[1] product  hash  product:<id>
 -- KEYS[2] holds    zset  hop:holds:<id>
 -- Reply: { "ok" } | { "product_not_found" }

@@ -1,4 +1,6 @@
 -- Add units to a product's stock.
+-- Uses: parts/product.lua, parts/holds.lua
+-- Prepare: settle_holds
 -- KEYS[1] product     hash  product:<id>
 -- KEYS[2] holds       zset  hop:holds:<id>
 -- ARGV[1] quantity
@@ -15,4 +17,4 @@ if stock_of(product.stock) + quantity > most_stock then
   return { "out_of_range", product.stock }
 end
 
-return { "ok", whole(redis.call("HINCRBY", product_key, "stock", whole(quantity))) }
+return { "ok", integer_text(redis.call("HINCRBY", product_key, "stock", integer_text(quantity))) }

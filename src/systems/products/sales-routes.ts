@@ -1,7 +1,7 @@
 /** Selling products over HTTP: purchases, restocking, discounts and holds. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../../http/app-env.ts";
+import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { refusals } from "../../http/problem.ts";
 import { id } from "../../http/schema.ts";

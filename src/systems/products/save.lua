@@ -1,4 +1,6 @@
 -- Create a product or replace it whole. Its holds go on: their units come back on top of the new stock.
+-- Uses: parts/product.lua, parts/holds.lua
+-- Prepare: settle_holds
 -- KEYS[1] product    hash  product:<id>
 -- KEYS[2] holds      zset  hop:holds:<id>
 -- ARGV[1] id

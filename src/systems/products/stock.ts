@@ -1,8 +1,8 @@
 /** What changes a product's stock for good: selling and restocking. */
 
-import type { Redis } from "../../redis/client.ts";
 import { numberIn } from "../../redis/error.ts";
 import type { Operation } from "../../redis/operation.ts";
+import type { Redis } from "../../redis/wire.ts";
 import { keysOf, mostStock, type ProductRefusal, productScript, refusal } from "./products.ts";
 import purchaseLua from "./purchase.lua";
 import restockLua from "./restock.lua";

@@ -1,4 +1,6 @@
 -- Merge into a product.
+-- Uses: parts/product.lua, parts/holds.lua
+-- Prepare: settle_holds
 -- KEYS[1] product      hash  product:<id>
 -- KEYS[2] holds        zset  hop:holds:<id>
 -- ARGV[1] most_fields  how many fields a product may have, list_price included

@@ -11,12 +11,12 @@
  * or one that changed meanwhile, costs a second hop.
  */
 import { createHash } from "node:crypto";
-import type { Redis } from "../../redis/client.ts";
 import { flag, flatten, type Json, readFields, type Texts, text, writeFields } from "../../redis/codec.ts";
 import { contentEtag } from "../../redis/etag.ts";
+import { perDatabase, Recent } from "../../redis/memory.ts";
 import { type Operation, type OperationRefusal, operationScript, type Reply, refusedBy } from "../../redis/operation.ts";
 import { pairs, readHash, readHashes, readPresent, readString } from "../../redis/read.ts";
-import claimsLua from "./claims.lua";
+import type { Redis } from "../../redis/wire.ts";
 import removeLua from "./remove.lua";
 import saveLua from "./save.lua";
 import updateLua from "./update.lua";
@@ -50,30 +50,37 @@ export type ProfilePatch = { username?: string | undefined; email?: string | und
 export type Read = { profile: Profile; etag: string };
 type Taken = { outcome: "username_taken" } | { outcome: "email_taken" };
 type Contended = { outcome: "contended" };
-export type SaveResult = ({ outcome: "ok"; created: boolean } & Read) | { outcome: "profile_exists" } | Taken | Contended | OperationRefusal;
+export type SaveResult =
+  | ({ outcome: "ok"; created: boolean } & Read)
+  | { outcome: "profile_exists" }
+  | Taken
+  | Contended
+  | { outcome: "corrupt_record" }
+  | OperationRefusal;
 export type UpdateResult =
   | ({ outcome: "ok" } & Read)
   | { outcome: "profile_not_found" }
   | { outcome: "too_many_fields" }
+  | { outcome: "corrupt_record" }
   | Taken
   | Contended
   | OperationRefusal;
-export type RemoveResult = { outcome: "ok" } | { outcome: "profile_not_found" } | Contended | OperationRefusal;
+export type RemoveResult = { outcome: "ok" } | { outcome: "profile_not_found" } | Contended | { outcome: "corrupt_record" } | OperationRefusal;
 
 export const mostFields = 64;
 export const publicFields = ["username", "first_name", "avatar", "bio", "joined"];
 /** Texts that the seed writes when nothing is given. */
 const defaults = { first_name: "", last_name: "", avatar: "", bio: "" };
 
-const saveScript = operationScript([claimsLua, saveLua], {
+const saveScript = operationScript(saveLua, {
   keys: ["profile", "username_claim", "email_claim", "old_username_claim", "old_email_claim", "username_rival", "email_rival"],
   args: ["id", "username", "email", "old_username", "old_email", "username_rival_id", "email_rival_id", "only_new", "fields..."],
 });
-const updateScript = operationScript([claimsLua, updateLua], {
+const updateScript = operationScript(updateLua, {
   keys: ["profile", "username_claim", "email_claim", "old_username_claim", "old_email_claim", "username_rival", "email_rival"],
   args: ["id", "username", "email", "old_username", "old_email", "username_rival_id", "email_rival_id", "most_fields", "removed", "changes..."],
 });
-const removeScript = operationScript([removeLua], {
+const removeScript = operationScript(removeLua, {
   keys: ["profile", "username_claim", "email_claim"],
   args: ["id", "username", "email"],
 });
@@ -85,7 +92,7 @@ export async function get(redis: Redis, id: string, fields?: readonly string[]):
     return texts ? readAs(id, texts) : null;
   }
   const texts = await readHash(redis, profileKey(id));
-  return texts && show(id, texts);
+  return texts && show(redis, id, texts);
 }
 
 /** Many profiles in the order of their ids, null for each that is missing. One hop. */
@@ -110,13 +117,13 @@ export const replace = (redis: Redis, id: string, profile: NewProfile, op: Opera
 
 async function save(redis: Redis, id: string, profile: NewProfile, op: Operation, onlyNew: boolean): Promise<SaveResult> {
   const fields = flatten(writeFields(schema, { ...defaults, ...profile }));
-  const reply = await withClaims(id, profile, redis.leftMs, (keys, args) =>
+  const reply = await withClaims(redis, id, profile, (keys, args) =>
     saveScript(redis, { profile: profileKey(id), ...keys }, { id, ...args, only_new: onlyNew ? "1" : "", fields }, op),
   );
   if ("outcome" in reply) return reply;
   const [how, savedId, ...flat] = reply.values;
   if (reply.word !== "ok") return refusedBy(reply.word, ["profile_exists", "username_taken", "email_taken"]);
-  return { outcome: "ok", created: how === "created", ...show(savedId!, pairs(flat) ?? []) };
+  return { outcome: "ok", created: how === "created", ...show(redis, savedId!, pairs(flat) ?? []) };
 }
 
 /** Merge into a profile. See update.lua. */
@@ -124,7 +131,7 @@ export async function update(redis: Redis, id: string, patch: ProfilePatch, op: 
   const removed = Object.keys(patch).filter((field) => patch[field] === null);
   const set = writeFields(schema, Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== null)));
   const changes = [...removed, ...flatten(set)];
-  const reply = await withClaims(id, patch, redis.leftMs, (keys, args) =>
+  const reply = await withClaims(redis, id, patch, (keys, args) =>
     updateScript(
       redis,
       { profile: profileKey(id), ...keys },
@@ -134,12 +141,12 @@ export async function update(redis: Redis, id: string, patch: ProfilePatch, op: 
   );
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusedBy(reply.word, ["profile_not_found", "too_many_fields", "corrupt_record", "username_taken", "email_taken"]);
-  return { outcome: "ok", ...show(id, pairs(reply.values) ?? []) };
+  return { outcome: "ok", ...show(redis, id, pairs(reply.values) ?? []) };
 }
 
 /** Delete a profile and free its claims. See remove.lua. */
 export async function remove(redis: Redis, id: string, op: Operation): Promise<RemoveResult> {
-  const reply = await withClaims(id, {}, redis.leftMs, ({ old_username_claim, old_email_claim }, { old_username, old_email }) =>
+  const reply = await withClaims(redis, id, {}, ({ old_username_claim, old_email_claim }, { old_username, old_email }) =>
     removeScript(
       redis,
       { profile: profileKey(id), username_claim: old_username_claim, email_claim: old_email_claim },
@@ -149,7 +156,7 @@ export async function remove(redis: Redis, id: string, op: Operation): Promise<R
   );
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusedBy(reply.word, ["profile_not_found"]);
-  names.delete(id);
+  known(redis).names.delete(id);
   return { outcome: "ok" };
 }
 
@@ -163,12 +170,13 @@ type ClaimArgs = Record<"username" | "email" | "old_username" | "old_email" | "u
  * request has time: each `moved` means that somebody else's change came through.
  */
 async function withClaims(
+  redis: Redis,
   id: string,
   wanted: { username?: string | undefined; email?: string | undefined },
-  leftMs: () => number,
   attempt: (keys: ClaimKeys, args: ClaimArgs) => Promise<Reply | OperationRefusal>,
-): Promise<Reply | OperationRefusal | Contended> {
+): Promise<Reply | OperationRefusal | Contended | { outcome: "corrupt_record" }> {
   const own = profileKey(id);
+  const { names, holders } = known(redis);
   const { username = "", email = "" } = wanted;
   const [usernameClaim, emailClaim] = [username ? usernameKey(username) : own, email ? emailKey(email) : own];
   const rivals = { username: holders.get(usernameClaim) ?? "", email: holders.get(emailClaim) ?? "" };
@@ -200,30 +208,24 @@ async function withClaims(
       old = { username: first, email: second };
     } else if (reply.word === "rival" && (first === "username" || first === "email")) {
       rivals[first] = second;
-      remember(holders, first === "username" ? usernameClaim : emailClaim, second);
+      holders.set(first === "username" ? usernameClaim : emailClaim, second);
     } else return reply;
-  } while (leftMs() > 0);
+  } while (redis.leftMs() > 0);
   return { outcome: "contended" };
 }
 
-/** The names of the profiles seen last, so that their claims can be freed in one hop. Scripts check each guess. */
-const names = new Map<string, Names>();
-const mostNames = 1000;
+/**
+ * The names of the profiles seen last, so that their claims can be freed in one hop, and who held a claim when it was
+ * seen last. Scripts check each guess.
+ */
+const known = perDatabase(() => ({ names: new Recent<Names>(1000), holders: new Recent<string>(1000) }));
 
-/** Who held a claim when it was seen last, for the same reason. */
-const holders = new Map<string, string>();
-
-function rememberNames(id: string, texts: Texts): void {
+function rememberNames(redis: Redis, id: string, texts: Texts): void {
   const { username = "", email = "" } = Object.fromEntries(texts);
-  remember(names, id, { username, email });
-  if (username) remember(holders, usernameKey(username), id);
-  if (email) remember(holders, emailKey(email), id);
-}
-
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key);
-  map.set(key, value);
-  if (map.size > mostNames) map.delete(map.keys().next().value!);
+  const { names, holders } = known(redis);
+  names.set(id, { username, email });
+  if (username) holders.set(usernameKey(username), id);
+  if (email) holders.set(emailKey(email), id);
 }
 
 const readAs = (id: string, texts: Texts): Read => ({
@@ -232,7 +234,7 @@ const readAs = (id: string, texts: Texts): Read => ({
 });
 
 /** What all texts of a profile show. */
-export function show(id: string, texts: Texts): Read {
-  rememberNames(id, texts);
+export function show(redis: Redis, id: string, texts: Texts): Read {
+  rememberNames(redis, id, texts);
   return readAs(id, texts);
 }

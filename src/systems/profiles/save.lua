@@ -1,4 +1,5 @@
 -- Create a profile or replace it whole, keeping joined and verified, and take or move its claims.
+-- Uses: parts/claims.lua
 -- KEYS[1] profile             hash    user:<id>
 -- KEYS[2] username_claim      string  owner of the name
 -- KEYS[3] email_claim         string  owner of the address

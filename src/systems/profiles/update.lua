@@ -1,4 +1,5 @@
 -- Merge into a profile, moving the claims of a name or an address that changes.
+-- Uses: parts/claims.lua
 -- KEYS[1] profile             hash    user:<id>
 -- KEYS[2] username_claim      string  owner of the new name, or the profile's own key when it stays
 -- KEYS[3] email_claim         string  likewise for the address

@@ -1,4 +1,5 @@
 -- Tell the uses of every endpoint, spending nothing.
+-- Uses: parts/windows.lua
 -- KEYS[1] uses     hash  endpoint -> uses in its window
 -- KEYS[2] windows  hash  endpoint -> record of the window, see windows.lua
 -- Reply: { "ok", endpoint, used, ms until something comes back or "" when no window is known, … }
@@ -16,7 +17,8 @@ for i = 1, #flat, 2 do
       return { "corrupt_record" }
     end
     if state.log[1] then
-      append(reply, { endpoint, whole(state.used), state.window and whole(state.log[1].at + state.window - time) or "" })
+      local back = state.window and integer_text(state.log[1].at + state.window - time) or ""
+      append(reply, { endpoint, integer_text(state.used), back })
     end
   end
 end

@@ -1,10 +1,12 @@
 /** Rate limits in front of any route of any Hono app that has Upstash's two bindings. */
 import type { Context, MiddlewareHandler } from "hono";
-import type { App } from "../../http/app-env.ts";
+import type { App } from "../../http/context.ts";
+import { redisOf } from "../../http/database.ts";
 import { problem } from "../../http/problem.ts";
-import { withRedis } from "../../http/with-redis.ts";
+import { ask, behind } from "../../redis/check.ts";
 import { Refused, StoreError } from "../../redis/error.ts";
-import { carry } from "../../redis/rider.ts";
+import { perDatabase, Recent } from "../../redis/memory.ts";
+import type { Redis } from "../../redis/wire.ts";
 import { limitHeaders } from "./headers.ts";
 import "./problems.ts";
 import * as rateLimits from "./rate-limits.ts";
@@ -19,8 +21,7 @@ export type Limit = { id: string; endpoint: string; limit: number; windowSeconds
  * has given uses back meanwhile: a flood costs no hops.
  */
 type Purse = { units: number; left: number; until: number; refusedAt: number; refusedUntil: number; askingSince: number };
-const purses = new Map<string, Purse>();
-const mostPurses = 10_000;
+const purses = perDatabase(() => new Recent<Purse>(10_000));
 const rememberMs = 60_000;
 /** Of requests that ask at once, one asks for more than one use; when it has got no answer by then, another may. */
 const askingMs = 1_000;
@@ -39,7 +40,8 @@ export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { r
     const limit = limitOf(c as Context);
     if (limit === null) return problem(c, "not_configured", { detail: "RATE_LIMIT is malformed: 6000/60 is 6000 calls in 60 seconds, off is none." });
     if (!limit) return next();
-    const purse = purseOf(limit);
+    const redis = redisOf(c);
+    const purse = purseOf(redis, limit);
     const askedAt = Date.now();
     if (purse.until <= askedAt) purse.units = 0;
     if (purse.units === 0 && Math.min(purse.refusedUntil, purse.refusedAt + rememberMs) > askedAt) return refusal(c, limit, purse);
@@ -51,17 +53,18 @@ export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { r
       const isFirst = purse.askingSince + askingMs <= askedAt;
       const most = isFirst && algorithm === "fixed" ? Math.max(1, Math.floor(limit.limit / 100)) : 1;
       if (isFirst) purse.askingSince = askedAt;
-      const rider = rateLimits.rider(limit.id, { ...limit, algorithm, cost: 1 }, most, (answer) => {
+      const check = rateLimits.check(limit.id, { ...limit, algorithm, cost: 1 }, most, (answer) => {
         if (isFirst) purse.askingSince = 0;
-        if (!put(purse, limit, answer, askedAt)) throw new Refused(refusal(c, limit, purse));
+        if (!put(purse, limit, answer, askedAt)) throw new Refused("rate_limited");
       });
-      if (rides) c.set("redis", carry(c.var.redis, rider));
+      if (rides) c.set("redis", behind(redis, check));
       else {
-        const stopped = await withRedis(c as never, (redis) => rateLimits.ask(redis, rider)).catch((error) => stop(c, error));
+        const stopped = await ask(redis, check).catch((error: unknown) => stop(c, error, () => refusal(c, limit, purse)));
         if (stopped) return stopped;
       }
     }
     await next();
+    if (c.error instanceof Refused && c.error.outcome === "rate_limited") c.res = refusal(c, limit, purse);
     // Who had no business with Redis gives the use back.
     if (spends && rides && c.var.redis.meter.hops === 0) purse.units += 1;
     if (purse.until > Date.now() && !c.res.headers.has("RateLimit"))
@@ -69,12 +72,11 @@ export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { r
   };
 }
 
-function purseOf({ id, endpoint }: Limit): Purse {
+function purseOf(redis: Redis, { id, endpoint }: Limit): Purse {
+  const known = purses(redis);
   const name = `${endpoint} ${id}`;
-  const purse = purses.get(name) ?? { units: 0, left: 0, until: 0, refusedAt: 0, refusedUntil: 0, askingSince: 0 };
-  purses.delete(name);
-  purses.set(name, purse);
-  if (purses.size > mostPurses) purses.delete(purses.keys().next().value!);
+  const purse = known.get(name) ?? { units: 0, left: 0, until: 0, refusedAt: 0, refusedUntil: 0, askingSince: 0 };
+  known.set(name, purse);
   return purse;
 }
 
@@ -105,8 +107,8 @@ function refusal(c: Context<App>, limit: Limit, purse: Purse): Response {
 }
 
 /** The answer instead of the handler's, or undefined to go on: a refusal, or the failure of a request that may write. */
-function stop(c: Context<App>, error: unknown): Response | undefined {
-  if (error instanceof Refused) return error.answer;
+function stop(c: Context<App>, error: unknown, refuse: () => Response): Response | undefined {
+  if (error instanceof Refused) return refuse();
   if (!(error instanceof StoreError)) throw error;
   if (c.req.method === "GET" || c.req.method === "HEAD") return undefined;
   return problem(c, error.code, { applied: "no" }, { "Retry-After": "1" });

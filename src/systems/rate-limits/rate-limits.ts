@@ -11,16 +11,17 @@
  *   sliding   any span as long as the window sees at most `limit` uses; a use is given back one window after it was
  *             made, at most a twentieth of a window late
  */
-import type { Redis } from "../../redis/client.ts";
+
+import type { Check } from "../../redis/compose.ts";
 import { malformed, numberIn } from "../../redis/error.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
-import { riderLua } from "../../redis/rider.ts";
-import { evaluate, type Rider, readingScript } from "../../redis/script.ts";
+import { checkScript, readingScript } from "../../redis/script.ts";
+import type { Redis } from "../../redis/wire.ts";
 import consumeLua from "./consume.lua";
+import limitLua from "./limit.lua";
 import listLua from "./list.lua";
 import refundLua from "./refund.lua";
 import resetLua from "./reset.lua";
-import windowsLua from "./windows.lua";
 
 /** Whose uses: an id of the application. What the Worker counts itself has a colon in it, which no id has. */
 const usesKey = (id: string) => `ratelimit:user:${id}`;
@@ -42,15 +43,21 @@ export type ListResult = { outcome: "ok"; uses: Use[] } | Corrupt;
 export type RefundResult = { outcome: "ok"; use: Use } | Corrupt | OperationRefusal;
 export type ResetResult = { outcome: "ok" } | OperationRefusal;
 
-const consumeScript = operationScript([windowsLua, consumeLua], { keys: ["uses", "windows"], args: ["policies..."] });
-const listScript = readingScript([windowsLua, listLua], { keys: ["uses", "windows"], args: [] });
-const refundScript = operationScript([windowsLua, refundLua], { keys: ["uses", "windows"], args: ["endpoint", "cost"] });
-const resetScript = operationScript([resetLua], { keys: ["uses", "windows"], args: ["endpoints..."] });
+const bucket = { keys: ["uses", "windows"], args: ["slots", "longer_ms", "policies..."] } as const;
+const consumeScript = operationScript(consumeLua, bucket);
+const limitCheck = checkScript("first", limitLua, bucket);
+const listScript = readingScript(listLua, { keys: ["uses", "windows"], args: [] });
+const refundScript = operationScript(refundLua, { keys: ["uses", "windows"], args: ["endpoint", "cost", "longer_ms"] });
+const resetScript = operationScript(resetLua, { keys: ["uses", "windows"], args: ["endpoints..."] });
+
+/** Uses of one twentieth of a sliding window stand together; the windows outlive the uses by a day. */
+const slots = "20";
+const longer_ms = String(86_400_000);
 
 /** Take uses under every policy or under none. See consume.lua. */
 export async function consume(redis: Redis, id: string, policies: Policy[], op: Operation): Promise<ConsumeResult> {
   const args = policies.flatMap((policy) => policyArgs(policy));
-  const reply = await consumeScript(redis, keysOf(id), { policies: args }, op);
+  const reply = await consumeScript(redis, keysOf(id), { slots, longer_ms, policies: args }, op);
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok" && reply.word !== "rate_limited") return refusedBy(reply.word, ["corrupt_record"]);
   const standings = standingsOf(policies, reply.values);
@@ -62,14 +69,10 @@ export async function consume(redis: Redis, id: string, policies: Policy[], op: 
 /** What consume.lua says of one policy. */
 export type Taken = { word: "ok" | "rate_limited" | "corrupt_record"; taken: number; used: number; resetMs: number };
 
-const take = riderLua([windowsLua, consumeLua]);
-
-/** The same check as a rider of another hop: it takes one use, and up to `most` while there are more. */
-export function rider(id: string, policy: Policy, most: number, settle: (taken: Taken) => void): Rider {
+/** The same as a check in front of another hop: it takes one use, and up to `max` while there are more. */
+export function check(id: string, policy: Policy, max: number, settle: (taken: Taken) => void): Check {
   return {
-    ...take,
-    keys: [usesKey(id), windowsKey(id)],
-    args: policyArgs(policy, most),
+    ...limitCheck(keysOf(id), { slots, longer_ms, policies: policyArgs(policy, max) }),
     settle([word, taken = "0", used = "0", resetMs = "0"]) {
       if (word !== "ok" && word !== "rate_limited" && word !== "corrupt_record") throw malformed(false);
       settle({ word, taken: Number(taken), used: Number(used), resetMs: Number(resetMs) });
@@ -77,18 +80,13 @@ export function rider(id: string, policy: Policy, most: number, settle: (taken: 
   };
 }
 
-/** The rider in a hop of its own. */
-export async function ask(redis: Redis, { script, keys, args, settle }: Rider): Promise<void> {
-  settle(await evaluate(redis, script, keys, args, true));
-}
-
-/** A policy as consume.lua takes it. `most` takes more than the cost while there is more. */
-const policyArgs = ({ endpoint, limit, windowSeconds, cost, algorithm }: Policy, most = cost): string[] => [
+/** A policy as consume.lua takes it. `max` takes more than the cost while there is more. */
+const policyArgs = ({ endpoint, limit, windowSeconds, cost, algorithm }: Policy, max = cost): string[] => [
   endpoint,
   String(limit),
   String(windowSeconds * 1000),
   String(cost),
-  String(most),
+  String(max),
   algorithm,
 ];
 
@@ -112,7 +110,7 @@ export async function list(redis: Redis, id: string): Promise<ListResult> {
 
 /** Give uses back, never more than there are. See refund.lua. */
 export async function refund(redis: Redis, id: string, endpoint: string, cost: number, op: Operation): Promise<RefundResult> {
-  const reply = await refundScript(redis, keysOf(id), { endpoint, cost: String(cost) }, op);
+  const reply = await refundScript(redis, keysOf(id), { endpoint, cost: String(cost), longer_ms }, op);
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusedBy(reply.word, ["corrupt_record"]);
   return { outcome: "ok", use: useOf(endpoint, ...reply.values) };

@@ -1,11 +1,13 @@
 -- Give uses of an endpoint back, the newest first, never more than there are.
+-- Uses: parts/windows.lua
 -- KEYS[1] uses      hash  endpoint -> uses in its window
 -- KEYS[2] windows   hash  endpoint -> record of the window, see windows.lua
 -- ARGV[1] endpoint
 -- ARGV[2] cost      how many uses
+-- ARGV[3] longer_ms how much longer than the uses their windows live; a count without a window ends after that time
 -- Reply: { "ok", used, ms until something comes back or "" when no window is open } | { "corrupt_record" }
 local uses_key, windows_key = KEYS[1], KEYS[2]
-local endpoint, cost = ARGV[1], tonumber(ARGV[2])
+local endpoint, cost, longer_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local count = redis.call("HGET", uses_key, endpoint)
 local record = redis.call("HGET", windows_key, endpoint)
@@ -21,17 +23,17 @@ local starts = log[1] and log[1].at
 local given = give_back(log, cost)
 if given > 0 then
   state.used = state.used - given
-  redis.call("HSET", uses_key, endpoint, whole(state.used))
+  redis.call("HSET", uses_key, endpoint, integer_text(state.used))
   if state.algorithm == "sliding" then
     redis.call("HSET", windows_key, endpoint, write_record(state))
   end
   local left = redis.call("PTTL", uses_key)
   if ends then
-    keep(uses_key, windows_key, left, ends - time)
+    keep(uses_key, windows_key, left, ends - time, longer_ms)
   elseif left == -1 then
     -- No window says when this count of another service ends, but with our write in it, it must.
-    redis.call("PEXPIRE", uses_key, whole(day_ms))
+    redis.call("PEXPIRE", uses_key, integer_text(longer_ms))
   end
 end
 local back = (log[1] or state.algorithm == "fixed") and ends and starts + state.window - time
-return { "ok", whole(state.used), back and whole(back) or "" }
+return { "ok", integer_text(state.used), back and integer_text(back) or "" }

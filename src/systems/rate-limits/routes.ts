@@ -1,7 +1,7 @@
 /** Rate limits over HTTP. */
 import { Hono } from "hono";
 import * as v from "valibot";
-import type { App } from "../../http/app-env.ts";
+import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { problem } from "../../http/problem.ts";
 import { id } from "../../http/schema.ts";

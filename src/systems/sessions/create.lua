@@ -1,5 +1,6 @@
 -- Sign in: a new session in its user's index. In the same step the session of rotate_from ends, the guest's cart goes
 -- into the user's, and whoever is beyond max_sessions ends, the oldest first.
+-- Uses: parts/session.lua, parts/index.lua, ../carts/parts/merge-items.lua
 -- KEYS[1] session        hash  session:<session_id>, the new one
 -- KEYS[2] index          zset  hop:sessions:<user_id>
 -- KEYS[3] rotated        hash  the session that ends, or the new one's key
@@ -16,15 +17,17 @@
 -- ARGV[7] rotated_user   user_id in rotate_from
 -- ARGV[8] rotated_id     session_id in rotate_from, "" for none
 -- ARGV[9] rotated_hash   secret_hash of rotate_from
--- ARGV[10] most_quantity  how many units a line of the cart may have
--- ARGV[11] most_lines     how many lines a cart may have
--- ARGV[12] cart_seconds   TTL of the merged cart
--- ARGV[13] fields...      field, text, …
+-- ARGV[10] max_seconds    how long a session lives at most after its sign-in; the index lives as long
+-- ARGV[11] max_entries    how many sessions the index may have
+-- ARGV[12] max_quantity   how many units a line of the cart may have
+-- ARGV[13] max_lines      how many lines a cart may have
+-- ARGV[14] cart_seconds   TTL of the merged cart
+-- ARGV[15] fields...      field, text, …
 -- Reply: { "ok", session_id, secret_hash, login_time, "merged" | "" } | { "moved", session_id, … } everyone in the index
 local session, index, rotated, rotated_index, cart, guest_cart = unpack(KEYS)
 local user_id, session_id, secret_hash, ttl_seconds, max_sessions, final, rotated_user, rotated_id, rotated_hash = unpack(ARGV)
-local most_quantity, most_lines, cart_seconds = tonumber(ARGV[10]), tonumber(ARGV[11]), ARGV[12]
-local index_seconds, most_entries = 2592000, 1000
+local max_seconds, max_entries = tonumber(ARGV[10]), tonumber(ARGV[11])
+local max_quantity, max_lines, cart_seconds = tonumber(ARGV[12]), tonumber(ARGV[13]), ARGV[14]
 
 local at, seconds, microseconds = now_ms()
 local leaving, hashes = {}, {}
@@ -32,7 +35,7 @@ local rotates = false
 if rotated_id ~= "" then
   local fields = read_session(rotated)
   local opened = redis.call("ZSCORE", rotated_index, rotated_id)
-  rotates = fields.secret_hash == rotated_hash and time_left(fields, rotated_user, opened, at) ~= nil
+  rotates = fields.secret_hash == rotated_hash and time_left(fields, rotated_user, opened, at, max_seconds) ~= nil
 end
 if max_sessions ~= "" then
   local entries = index_entries(index, KEYS, 7)
@@ -43,7 +46,7 @@ if max_sessions ~= "" then
   for i = #entries, 1, -1 do
     local entry = entries[i]
     if not (rotates and entry.id == rotated_id) then
-      if room > 0 and (not entry.key or time_left(read_session(entry.key), user_id, entry.opened, at)) then
+      if room > 0 and (not entry.key or time_left(read_session(entry.key), user_id, entry.opened, at, max_seconds)) then
         room = room - 1
       else
         leaving[#leaving + 1] = entry.id
@@ -56,17 +59,17 @@ end
 local guest_flat, merged = guest_cart ~= cart and redis.pcall("HGETALL", guest_cart) or {}, nil
 if #guest_flat > 0 then
   local flat = redis.pcall("HGETALL", cart)
-  merged = not flat.err and judge_merge(flat, guest_flat, "sum", most_quantity, most_lines)
+  merged = not flat.err and judge_merge(flat, guest_flat, "sum", max_quantity, max_lines)
 end
 
 -- The first write raises WRONGTYPE when the index is none.
-redis.call("ZREMRANGEBYSCORE", index, "-inf", string.format("%.0f", at - longest_ms))
+redis.call("ZREMRANGEBYSCORE", index, "-inf", integer_text(at - max_seconds * 1000))
 if #leaving > 0 then
   redis.call("ZREM", index, unpack(leaving))
 end
-redis.call("ZADD", index, string.format("%.0f", at), session_id)
-redis.call("ZREMRANGEBYRANK", index, 0, -1 - most_entries)
-redis.call("EXPIRE", index, index_seconds)
+redis.call("ZADD", index, integer_text(at), session_id)
+redis.call("ZREMRANGEBYRANK", index, 0, -1 - max_entries)
+redis.call("EXPIRE", index, ARGV[10])
 if rotates then
   redis.call("ZREM", rotated_index, rotated_id)
   hashes[#hashes + 1] = rotated
@@ -79,7 +82,7 @@ local flat = {
   "user_id", user_id, "login_time", login_time, "last_activity", login_time,
   "ttl_seconds", ttl_seconds, "secret_hash", secret_hash,
 }
-for i = 13, #ARGV do
+for i = 15, #ARGV do
   flat[#flat + 1] = ARGV[i]
 end
 write_hash(session, flat)

@@ -1,43 +1,56 @@
 /**
- * The session guard: lets an end user's own session stand in front of any script, in the same hop. The session is
- * checked and touched (see session.lua), then the script's body runs.
+ * The session check: an end user's own session in front of whatever a request does, in the same hop.
  *
- *   const guard = sessionGuard(token)                       null: a malformed token, refused without a hop
- *   carts.addItem(redis, cart, item, { ...operation, guard })
- *   sessions.list(redis, guard.userId, true, guard)
+ *   const presented = present(token)                        null: a malformed token, refused without a hop
+ *   carts.addItem(behind(redis, presented.check), cart, item, operation)
  *
- * A guarded call may answer with the outcomes `unauthorized` (401) and `corrupt_record` beside its own.
+ * A write checks and touches the session in its own script (see guard.lua). A read takes the session's hash and its
+ * place in the index along and is judged by life.ts. A refusal throws `Refused` (`unauthorized`, `corrupt_record`).
  */
-import { type Guard, guardScript } from "../../redis/script.ts";
+import type { Texts } from "../../redis/codec.ts";
+import type { Check } from "../../redis/compose.ts";
+import { pairs } from "../../redis/read.ts";
+import { checkScript } from "../../redis/script.ts";
 import guardLua from "./guard.lua";
-import sessionLua from "./session.lua";
+import { judgeLife, maxSeconds } from "./life.ts";
 import { parseToken } from "./tokens.ts";
 
-const guard = guardScript([sessionLua, guardLua], { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash", "only_reads"] });
+const guard = checkScript("always", guardLua, { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash", "max_seconds"] });
 
-export type SessionGuard = Guard & {
-  /** True only behind the guard: until the script has run, this is what the token says. */
+/**
+ * What a token presents. `callerId` is made of the secret too: a replay of a call that ends its own session is answered
+ * before the check.
+ */
+export type Presented = {
+  check: Check;
   userId: string;
   sessionId: string;
-  /**
-   * Whom records of operations are bound to. A repeat is answered from its record before the guard is asked, so that
-   * signing out can be repeated; therefore the record's name is made of the secret too: without it nobody meets a record.
-   */
   callerId: string;
+  /** The session's fields as the check of a read found them; none before that. */
+  texts(): Texts;
 };
 
-/** The guard for a session token, or null when it is no token of ours. With `onlyReads` it does not touch the session. */
-export function sessionGuard(token: string, onlyReads = false): SessionGuard | null {
+/** Null for what has not the form of our tokens. `touchLater` is called when a read finds that the session must be touched. */
+export function present(token: string, touchLater: () => void): Presented | null {
   const parsed = parseToken(token);
   if (!parsed) return null;
   const { userId, sessionId, secretHash } = parsed;
+  const [session, index] = [`session:${sessionId}`, `hop:sessions:${userId}`];
+  let texts: Texts = [];
+  const passes = ([hash, opened]: unknown[]) => {
+    texts = pairs(hash) ?? [];
+    const life = judgeLife({ texts, opened: opened === null ? null : String(opened) }, userId, secretHash, Date.now());
+    if (life.needsTouch) touchLater();
+    return life.isAlive;
+  };
+  const commands = [
+    ["HGETALL", session],
+    ["ZSCORE", index, sessionId],
+  ];
+  const args = { user_id: userId, session_id: sessionId, secret_hash: secretHash, max_seconds: String(maxSeconds) };
   return {
-    ...guard(
-      { session: `session:${sessionId}`, index: `hop:sessions:${userId}` },
-      { user_id: userId, session_id: sessionId, secret_hash: secretHash, only_reads: onlyReads ? "1" : "" },
-    ),
-    userId,
-    sessionId,
-    callerId: `session:${userId}:${sessionId}:${secretHash}`,
+    check: { ...guard({ session, index }, args), reading: { commands, passes } },
+    ...{ userId, sessionId, callerId: `session:${userId}:${sessionId}:${secretHash}` },
+    texts: () => texts,
   };
 }

@@ -1,4 +1,5 @@
 -- Sign a user out everywhere: everyone but one leaves the index, and the hashes go.
+-- Uses: parts/index.lua
 -- KEYS[1] index        zset  hop:sessions:<user_id>
 -- KEYS[2] sessions...  hash  session:<session_id> of those that are known
 -- ARGV[1] except       session_id that stays, "" for none

@@ -13,27 +13,25 @@
  * Leftovers go from it by score at each sign-in, and by name when the sessions are listed or counted; it never has more
  * than 1000 entries. The seed's own sessions have neither secret nor entry: they are not ours to see or to end.
  */
-import type { Redis } from "../../redis/client.ts";
+
 import type { Json, Texts } from "../../redis/codec.ts";
 import { flatten, readFields, text, writeFields } from "../../redis/codec.ts";
 import { malformed, numberIn } from "../../redis/error.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
 import { pairs } from "../../redis/read.ts";
-import { type Guard, type GuardRefusal, guardRefusal, readingScript } from "../../redis/script.ts";
+import { readingScript, repairScript } from "../../redis/script.ts";
+import type { Redis } from "../../redis/wire.ts";
 import * as carts from "../carts/carts.ts";
 import createLua from "./create.lua";
 import getLua from "./get.lua";
-import indexLua from "./index.lua";
 import { rememberNew, withKnown } from "./known.ts";
+import { maxSeconds } from "./life.ts";
 import listLua from "./list.lua";
 import removeLua from "./remove.lua";
 import removeAllLua from "./remove-all.lua";
-import sessionLua from "./session.lua";
 import { deriveSecret, formatToken, hashSecret, parseToken, type Token } from "./tokens.ts";
 import updateLua from "./update.lua";
 import validateLua from "./validate.lua";
-
-export { sessionGuard } from "./guard.ts";
 
 export const sessionKey = (id: string) => `session:${id}`;
 const indexKey = (userId: string) => `hop:sessions:${userId}`;
@@ -58,17 +56,17 @@ export type NewSession = {
 type NotFound = { outcome: "session_not_found" };
 export type CreateResult = { outcome: "ok"; token: string; session: Session; cartMerged: boolean } | OperationRefusal;
 export type ValidateResult = { outcome: "ok"; session: Session; expiresIn: number } | NotFound | { outcome: "corrupt_record" };
-export type GetResult = { outcome: "ok"; session: Session; etag: string } | NotFound | GuardRefusal;
-export type ListResult = { outcome: "ok"; sessions: Session[] } | GuardRefusal;
+export type GetResult = { outcome: "ok"; session: Session; etag: string } | NotFound;
+export type ListResult = { outcome: "ok"; sessions: Session[] };
 export type UpdateResult = { outcome: "ok"; session: Session; etag: string } | NotFound | { outcome: "too_many_fields" } | OperationRefusal;
 export type RemoveResult = { outcome: "ok" } | NotFound | OperationRefusal;
 export type RemoveAllResult = { outcome: "ok" } | OperationRefusal;
 
 export const mostFields = 64;
-export const longestSeconds = 30 * 86_400;
+const max_seconds = String(maxSeconds);
 const mostTries = 4;
 
-const createScript = operationScript([sessionLua, indexLua, ...carts.cartParts, createLua], {
+const createScript = operationScript(createLua, {
   keys: ["session", "index", "rotated", "rotated_index", "cart", "guest_cart", "others..."],
   args: [
     "user_id",
@@ -80,21 +78,23 @@ const createScript = operationScript([sessionLua, indexLua, ...carts.cartParts, 
     "rotated_user",
     "rotated_id",
     "rotated_hash",
-    "most_quantity",
-    "most_lines",
+    "max_seconds",
+    "max_entries",
+    "max_quantity",
+    "max_lines",
     "cart_seconds",
     "fields...",
   ],
 });
-const validateScript = readingScript([sessionLua, validateLua], { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash"] });
-const getScript = readingScript([sessionLua, getLua], { keys: ["session", "index"], args: ["user_id", "session_id"] });
-const listScript = readingScript([sessionLua, indexLua, listLua], { keys: ["index", "sessions..."], args: ["user_id", "final", "prune"] });
-const updateScript = operationScript([sessionLua, updateLua], {
+const validateScript = repairScript(validateLua, { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash", "max_seconds"] });
+const getScript = readingScript(getLua, { keys: ["session", "index"], args: ["user_id", "session_id", "max_seconds"] });
+const listScript = repairScript(listLua, { keys: ["index", "sessions..."], args: ["user_id", "final", "prune", "max_seconds"] });
+const updateScript = operationScript(updateLua, {
   keys: ["session", "index"],
-  args: ["user_id", "session_id", "most_fields", "removed", "changes..."],
+  args: ["user_id", "session_id", "max_seconds", "max_fields", "removed", "changes..."],
 });
-const removeScript = operationScript([sessionLua, removeLua], { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash"] });
-const removeAllScript = operationScript([indexLua, removeAllLua], { keys: ["index", "sessions..."], args: ["except", "final"] });
+const removeScript = operationScript(removeLua, { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash", "max_seconds"] });
+const removeAllScript = operationScript(removeAllLua, { keys: ["index", "sessions..."], args: ["except", "final"] });
 
 /**
  * Sign in. One hop; with `max_sessions` two unless the user's sessions are known here. See create.lua.
@@ -109,7 +109,7 @@ export async function create(redis: Redis, asked: NewSession, secretKey: string,
   const old = parseToken(asked.rotate_from ?? "");
   const cart = carts.cartKey({ kind: "user", id: user_id });
   const guest = asked.merge_cart_from;
-  const reply = await withKnown(user_id, max_sessions === undefined ? 1 : mostTries, (ids, final) =>
+  const reply = await withKnown(redis, user_id, max_sessions === undefined ? 1 : mostTries, (ids, final) =>
     createScript(
       redis,
       {
@@ -130,8 +130,10 @@ export async function create(redis: Redis, asked: NewSession, secretKey: string,
         rotated_user: old?.userId ?? "",
         rotated_id: old?.sessionId ?? "",
         rotated_hash: old?.secretHash ?? "",
-        most_quantity: String(carts.mostQuantity),
-        most_lines: String(carts.mostLines),
+        max_seconds,
+        max_entries: "1000",
+        max_quantity: String(carts.mostQuantity),
+        max_lines: String(carts.mostLines),
         cart_seconds: String(carts.ttlSeconds),
         fields: flatten(writeFields(schema, given)),
       },
@@ -144,7 +146,7 @@ export async function create(redis: Redis, asked: NewSession, secretKey: string,
   const secret = deriveSecret(secretKey, op.record, session_id);
   // A repeat after the API key or our credential has changed: nobody can say that token again.
   if (hashSecret(secret) !== secretHash) return { outcome: "idempotency_key_reused" };
-  rememberNew(user_id, session_id);
+  rememberNew(redis, user_id, session_id);
   const session = { session_id, user_id, login_time, last_activity: login_time, ttl_seconds, ...given };
   return { outcome: "ok", token: formatToken(user_id, session_id, secret), session, cartMerged: merged === "merged" };
 }
@@ -160,10 +162,10 @@ export async function validate(redis: Redis, token: string): Promise<ValidateRes
 }
 
 /** Read a living session. See get.lua. */
-export async function get(redis: Redis, userId: string, sessionId: string, guard?: Guard): Promise<GetResult> {
-  const reply = await getScript(redis, keysOf(userId, sessionId), { user_id: userId, session_id: sessionId }, guard);
+export async function get(redis: Redis, userId: string, sessionId: string): Promise<GetResult> {
+  const reply = await getScript(redis, keysOf(userId, sessionId), { user_id: userId, session_id: sessionId, max_seconds });
   const [word = "", etag = "", ...flat] = reply;
-  if (word !== "ok") return guardRefusal(reply) ?? refusedBy(word, ["session_not_found"]);
+  if (word !== "ok") return refusedBy(word, ["session_not_found"]);
   return { outcome: "ok", session: readAs(sessionId, flat), etag };
 }
 
@@ -172,14 +174,13 @@ export async function get(redis: Redis, userId: string, sessionId: string, guard
  * two is not listed. See list.lua.
  * @param prune whether dead sessions may leave the index
  */
-export async function list(redis: Redis, userId: string, prune: boolean, guard?: Guard): Promise<ListResult> {
-  const reply = await withKnown(userId, 2, async (ids, final) => {
+export async function list(redis: Redis, userId: string, prune: boolean): Promise<ListResult> {
+  const reply = await withKnown(redis, userId, 2, async (ids, final) => {
     const keys = { index: indexKey(userId), sessions: ids.map(sessionKey) };
-    const texts = await listScript(redis, keys, { user_id: userId, final, prune: prune ? "1" : "" }, guard);
+    const texts = await listScript(redis, keys, { user_id: userId, final, prune: prune ? "1" : "", max_seconds });
     const [word = "", ...values] = texts;
-    return guardRefusal(texts) ?? { word, values };
+    return { word, values };
   });
-  if ("outcome" in reply) return reply;
   const { word, values } = reply;
   if (word !== "ok") throw malformed(false);
   const sessions: Session[] = [];
@@ -208,7 +209,8 @@ export async function update(
     {
       user_id: userId,
       session_id: sessionId,
-      most_fields: String(mostFields),
+      max_seconds,
+      max_fields: String(mostFields),
       removed: String(removed.length),
       changes: [...removed, ...flatten(set)],
     },
@@ -244,14 +246,14 @@ async function end(redis: Redis, token: Token, op: Operation): Promise<RemoveRes
 export async function removeAll(redis: Redis, userId: string, except: string | undefined, op: Operation): Promise<RemoveAllResult> {
   // Preconditions ask for the content of an entity; a list of sessions is none.
   if (op.ifMatch || op.ifNoneMatch) return { outcome: "precondition_failed", etag: "" };
-  const reply = await withKnown(userId, mostTries, (ids, final) =>
+  const reply = await withKnown(redis, userId, mostTries, (ids, final) =>
     removeAllScript(redis, { index: indexKey(userId), sessions: ids.map(sessionKey) }, { except: except ?? "", final }, op),
   );
   if ("outcome" in reply) return reply;
   return reply.word === "ok" ? { outcome: "ok" } : refusedBy(reply.word, []);
 }
 
-const argsOf = ({ userId, sessionId, secretHash }: Token) => ({ user_id: userId, session_id: sessionId, secret_hash: secretHash });
+const argsOf = ({ userId, sessionId, secretHash }: Token) => ({ user_id: userId, session_id: sessionId, secret_hash: secretHash, max_seconds });
 
 const readAs = (id: string, flat: string[]): Session => show(id, pairs(flat) ?? []);
 

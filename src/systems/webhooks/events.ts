@@ -5,9 +5,9 @@
  */
 import * as v from "valibot";
 import { id } from "../../http/schema.ts";
-import type { Redis } from "../../redis/client.ts";
 import type { Json } from "../../redis/codec.ts";
 import type { Operation } from "../../redis/operation.ts";
+import type { Redis } from "../../redis/wire.ts";
 import * as cache from "../cache/cache.ts";
 import { dropped } from "../cache/schemas.ts";
 import * as carts from "../carts/carts.ts";

@@ -3,7 +3,7 @@
 -- KEYS[1] latest       string  time of the event that was applied last, in milliseconds
 -- ARGV[1] at           time of this event, in milliseconds
 -- ARGV[2] ttl_seconds
--- Reply: nil to go on, and what to do when the event took effect | { "outdated" }
+-- Reply: {}, true to go on, and what to do when the event took effect | { "outdated" }
 local latest = KEYS[1]
 local at, ttl_seconds = unpack(ARGV)
 
@@ -11,6 +11,6 @@ local applied = redis.call("GET", latest)
 if applied and string.find(applied, "^%d+$") and tonumber(applied) > tonumber(at) then
   return { "outdated" }
 end
-return nil, function()
+return {}, true, function()
   redis.call("SET", latest, at, "EX", ttl_seconds)
 end

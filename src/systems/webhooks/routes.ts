@@ -2,11 +2,12 @@
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import * as v from "valibot";
-import type { App } from "../../http/app-env.ts";
+import type { App } from "../../http/context.ts";
 import { describe, endpoint, invalid, maxBodyBytes, readBytes } from "../../http/endpoint.ts";
 import { recordOf } from "../../http/operation.ts";
 import { problem, unauthorized } from "../../http/problem.ts";
 import { id } from "../../http/schema.ts";
+import { behind } from "../../redis/check.ts";
 import type { Json } from "../../redis/codec.ts";
 import { Refused } from "../../redis/error.ts";
 import { events, translations } from "./events.ts";
@@ -103,11 +104,13 @@ export const routes = new Hono<App>()
 
       const { id, timestamp: at, data } = given.output;
       const operation = { record: recordOf(c.var.caller.id, id), fingerprint: "webhook", recordSeconds, ifMatch: "", ifNoneMatch: "" };
-      const guard = object && at !== undefined && latest(type, object(data as never), at);
-      const refused = (word?: string) => {
-        if (word === "outdated") throw new Refused(c.json({ outdated: true }, 200));
-      };
-      const { outcome } = await apply(c.var.redis, data as never, guard ? { ...operation, guard: { ...guard, refused } } : operation, source);
+      const isOrdered = object && at !== undefined;
+      const redis = isOrdered ? behind(c.var.redis, latest(type, object(data as never), at)) : c.var.redis;
+      const { outcome } = await apply(redis, data as never, operation, source).catch((error: unknown) => {
+        if (error instanceof Refused) return { outcome: error.outcome };
+        throw error;
+      });
+      if (outcome === "outdated") return c.json({ outdated: true as const }, 200);
       if (curable.includes(outcome)) return problem(c, outcome);
       if (outcome !== "ok") {
         console.warn(JSON.stringify({ code: outcome, webhook: source, type, request_id: c.var.requestId }));

@@ -7,13 +7,6 @@
 -- entries at most, and a use counts for one whole window and up to a twentieth longer, never less.
 -- The count has the last word: what another service added counts from now on, what it took away (the seed's
 -- HINCRBY -1) is given back, newest first. A count without a record is uses of a window that starts now.
-local slots = 20
-local day_ms = 86400000
-
-local function now_ms()
-  local seconds, microseconds = now()
-  return seconds * 1000 + math.floor(microseconds / 1000)
-end
 
 local function read_record(record)
   local algorithm, window, rest = string.match(record or "", "^(%l+) (%d+)(.*)$")
@@ -25,9 +18,9 @@ local function read_record(record)
 end
 
 local function write_record(state)
-  local parts = { state.algorithm, whole(state.window) }
+  local parts = { state.algorithm, integer_text(state.window) }
   for _, entry in ipairs(state.log) do
-    parts[#parts + 1] = whole(entry.at) .. ":" .. whole(state.algorithm == "fixed" and 0 or entry.uses)
+    parts[#parts + 1] = integer_text(entry.at) .. ":" .. integer_text(state.algorithm == "fixed" and 0 or entry.uses)
   end
   return table.concat(parts, " ")
 end
@@ -83,13 +76,13 @@ local function read_window(count, record, time, span)
   return state
 end
 
--- The counts live until the last of their windows ends. The windows live a day longer: with another service's EXPIRE
+-- The counts live until the last of their windows ends. The windows live longer_ms longer: with another service's EXPIRE
 -- the counts outlive them otherwise, and would be uses of a window that starts anew. `left` is what PTTL says of the
 -- counts; new ones have none.
-local function keep(uses_key, windows_key, left, needed, is_new)
+local function keep(uses_key, windows_key, left, needed, longer_ms, is_new)
   if is_new or left + 5 < needed then
     local ttl = math.max(left, needed)
-    redis.call("PEXPIRE", uses_key, whole(ttl))
-    redis.call("PEXPIRE", windows_key, whole(ttl + day_ms))
+    redis.call("PEXPIRE", uses_key, integer_text(ttl))
+    redis.call("PEXPIRE", windows_key, integer_text(ttl + longer_ms))
   end
 end

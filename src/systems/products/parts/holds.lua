@@ -11,8 +11,7 @@ local function ended_holds(holds_key)
     return nil
   end
   if not until_ms then
-    local seconds, microseconds = now()
-    until_ms = whole(seconds * 1000 + math.floor(microseconds / 1000))
+    until_ms = integer_text((now_ms()))
   end
   local units = 0
   if tonumber(first[2]) <= tonumber(until_ms) then
@@ -41,7 +40,7 @@ local function settle_holds(keys)
   if not stock and redis.call("EXISTS", product_key) == 0 then
     redis.call("DEL", holds_key)
   elseif units > 0 and stock_of(stock) then
-    redis.call("HINCRBY", product_key, "stock", whole(units))
+    redis.call("HINCRBY", product_key, "stock", integer_text(units))
     forget_ended_holds(holds_key)
   end
 end

@@ -1,7 +1,7 @@
 /** What every handler finds in its context. */
-import type { Redis } from "../redis/client.ts";
+import type { Texts } from "../redis/codec.ts";
 import type { Operation } from "../redis/operation.ts";
-import type { Guard } from "../redis/script.ts";
+import type { Redis } from "../redis/wire.ts";
 
 /** The secrets and assets that wrangler.toml names, and settings that have a default. */
 type Settings = {
@@ -14,6 +14,10 @@ type Settings = {
   RATE_LIMIT?: string;
   ALLOWED_ORIGINS?: string;
   WEBHOOK_SECRETS?: string;
+  /** Set by the Worker itself for requests that it makes, never by wrangler.toml: the connection of the request that made this one. */
+  connection?: Redis;
+  /** As above: the lease under which this request makes a cached response anew. */
+  cacheLease?: string;
 };
 
 export type Caller = {
@@ -33,8 +37,8 @@ export type App = {
     requestId: string;
     redis: Redis;
     caller: Caller;
-    /** Set for a session: the check that goes in front of what the call does. Until it has run, the user is what the token says. */
-    guard: Guard & { userId: string; sessionId: string; callerId: string };
+    /** Set for a session, whose check is on `redis`. Until that has run, the user is what the token says. */
+    presented: { userId: string; sessionId: string; texts(): Texts };
     /** Answer another request as this app does, on this connection. Missing in a request that was made so itself. */
     dispatch?: (request: Request, redis: Redis) => Promise<Response>;
     /** Set by `endpoint` for writes. */

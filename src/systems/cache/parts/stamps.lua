@@ -10,7 +10,7 @@ local lease_us = 10 * 1000000
 local lease_life_us = 600 * 1000000
 
 local function ms(microseconds)
-  return whole(math.ceil(microseconds / 1000))
+  return integer_text(math.ceil(microseconds / 1000))
 end
 
 local function now_us()
@@ -47,7 +47,8 @@ local function save_lease(key, lease, time)
     redis.call("DEL", key)
     return
   end
-  redis.call("SET", key, whole(lease.ends) .. " " .. whole(lease.as_of) .. " " .. whole(lease.dropped), "PX", ms(life))
+  local text = integer_text(lease.ends) .. " " .. integer_text(lease.as_of) .. " " .. integer_text(lease.dropped)
+  redis.call("SET", key, text, "PX", ms(life))
 end
 
 -- The stamp of the last drop of any tag, and of the last one of these.

@@ -47,7 +47,7 @@ end
 local function index_of(key)
   local digits = string.match(key, '^"(%d+)"$')
   local index = digits and #digits <= 10 and tonumber(digits)
-  return index and index < 4294967295 and string.format("%.0f", index) == digits and index or nil
+  return index and index < 4294967295 and integer_text(index) == digits and index or nil
 end
 
 -- Where the value that starts at `first` ends, and the members of an object; nil when there is no value.

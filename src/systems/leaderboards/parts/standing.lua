@@ -7,7 +7,7 @@
 local largest = 9007199254740991
 
 -- The whole number that a text stands for, 0 for none; nil for a text that we do not count with.
-local function whole(text)
+local function integer_of(text)
   if not text then
     return 0
   end
@@ -16,10 +16,6 @@ local function whole(text)
   end
   local number = tonumber(text)
   return math.abs(number) <= largest and number or nil
-end
-
-local function digits_of(number)
-  return string.format("%.0f", number)
 end
 
 -- The texts of a player, all or those of `fields` ("a,b"), and its score's; nil when there is no player. `ask` is
@@ -57,7 +53,7 @@ end
 
 -- The stamp that is given as the n-th.
 local function stamp_of(n)
-  local stamp = digits_of(largest - n)
+  local stamp = integer_text(largest - n)
   return string.rep("0", 16 - #stamp) .. stamp
 end
 
@@ -70,7 +66,7 @@ local function place(order, stamps, id, spot, score)
   local stamp = stamp_of(spot.given)
   spot.member, spot.score = stamp .. ":" .. id, score
   redis.call("ZADD", order, score, spot.member)
-  redis.call("HSET", stamps, id, stamp .. " " .. score, ":", digits_of(spot.given))
+  redis.call("HSET", stamps, id, stamp .. " " .. score, ":", integer_text(spot.given))
 end
 
 -- Take a player out of the order; a board that is empty then leaves nothing behind.
@@ -97,7 +93,7 @@ end
 -- hash is gone or cannot be counted leaves the order. Without `heals` nothing is written and there is no rank.
 local function read_standing(player, order, stamps, id, fields, heals)
   local flat, text = read_entry(player, fields, redis.call)
-  local score = flat and whole(text)
+  local score = flat and integer_of(text)
   local spot = heals and find_spot(stamps, id)
   if not score then
     if spot and spot.member then
@@ -105,5 +101,5 @@ local function read_standing(player, order, stamps, id, fields, heals)
     end
     return nil, flat and "corrupt_record" or "player_not_found"
   end
-  return flat, digits_of(score), spot and rank_of(order, stamps, id, spot, digits_of(score)) or 0
+  return flat, integer_text(score), spot and rank_of(order, stamps, id, spot, integer_text(score)) or 0
 end

@@ -1,4 +1,5 @@
 -- What a product's texts must look like before a script reckons with them. decimal.lua comes before it.
+-- Uses: ../../../redis/decimal.lua
 
 -- The number of a stock, nil for every text that is no whole number from 0 as HINCRBY writes it.
 local function stock_of(text)

@@ -4,6 +4,7 @@
 -- Every line of either cart is in the merged one. Where both have a line the strategy decides: `sum` adds, `max` takes
 -- the larger, `keep` the target's, `replace` the source's. A line ends at most_quantity: the rest of it is dropped.
 -- Fields that are no lines go along where the target does not have them.
+-- Uses: lines.lua
 
 -- What to write into the target, as the flat list that HSET takes, or nil and the refusal: { "corrupt_record", field, … }
 -- or { "line_limit" } when the target would grow beyond most_lines. A refused merge leaves both carts as they are.
@@ -32,7 +33,7 @@ local function judge_merge(target, source, strategy, most_quantity, most_lines)
       -- What another service let grow beyond the limit stays as it is, and grows no further.
       merged = math.min(merged, math.max(most_quantity, ours or 0))
       if merged ~= ours then
-        append(changes, { field, whole(merged) })
+        append(changes, { field, integer_text(merged) })
       end
     elseif not is_line(field) and not taken[field] then
       append(changes, { field, source[i + 1] })

@@ -54,7 +54,7 @@ local function commit(config, by, reason, after, always)
   end
   local last = config.last
   if #entries == 0 then
-    return string.format("%.0f", last)
+    return integer_text(last)
   end
 
   local gone, set = {}, {}
@@ -75,12 +75,12 @@ local function commit(config, by, reason, after, always)
   for _, entry in ipairs(entries) do
     last = last + 1
     table.insert(entry, 1, at)
-    append(told, { string.format("%.0f", last), cjson.encode(entry) })
+    append(told, { integer_text(last), cjson.encode(entry) })
     if last > versions_kept then
-      outdated[#outdated + 1] = string.format("%.0f", last - versions_kept)
+      outdated[#outdated + 1] = integer_text(last - versions_kept)
     end
   end
-  local newest = string.format("%.0f", last)
+  local newest = integer_text(last)
   redis.call("HSET", config.history_key, "last", newest, unpack(told))
   if #outdated > 0 then
     redis.call("HDEL", config.history_key, unpack(outdated))

@@ -1,0 +1,41 @@
+/**
+ * Whether a session lives, judged from what a read found: the rules of parts/session.lua, for reads that a replica
+ * answers. test/session-life.test.ts runs one table of cases through both. What does not pass here is asked again at
+ * the primary, whose verdict and clock count.
+ */
+import { timingSafeEqual } from "node:crypto";
+import type { Texts } from "../../redis/codec.ts";
+
+/** What the reads of a session's check find: its hash, and when it was opened, in milliseconds, as its index knows it. */
+export type Found = { texts: Texts; opened: string | null };
+export type Life = { isAlive: boolean; needsTouch: boolean };
+
+/** No session lives longer than this after its sign-in, whatever touches it. */
+export const maxSeconds = 30 * 86_400;
+
+/** @param now the Worker's clock, in milliseconds */
+export function judgeLife({ texts, opened }: Found, userId: string, secretHash: string, now: number): Life {
+  const { secret_hash, user_id, login_time, last_activity, ttl_seconds = "86400" } = Object.fromEntries(texts) as Record<string, string | undefined>;
+  const login = secondsOf(login_time);
+  const start = Math.min(opened === null ? Number.NaN : Number(opened), login === undefined ? Number.POSITIVE_INFINITY : login * 1000);
+  const isAlive =
+    isSame(secret_hash ?? "", secretHash) && user_id === userId && start + maxSeconds * 1000 > now && /^[1-9]\d{0,6}$/.test(ttl_seconds);
+  const touched = secondsOf(last_activity);
+  const needsTouch = touched === undefined || Math.abs(Math.floor(now / 1000) - touched) > Math.min(60, Number(ttl_seconds) / 2);
+  return { isAlive, needsTouch: isAlive && needsTouch };
+}
+
+function isSame(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}
+
+/** Seconds since 1970 of an ISO 8601 time, taken as UTC whatever follows the seconds; undefined for every other text. */
+function secondsOf(text: string | undefined): number | undefined {
+  const [, ...parts] = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)/.exec(text ?? "") ?? [];
+  if (parts.length === 0) return undefined;
+  const [year, month, day, hour, minute, second] = parts.map(Number) as [number, number, number, number, number, number];
+  const date = new Date(Date.UTC(2000, month - 1, day, hour, minute, second));
+  date.setUTCFullYear(date.getUTCFullYear() - 2000 + year);
+  return date.getTime() / 1000;
+}
