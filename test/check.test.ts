@@ -185,11 +185,11 @@ describe("a read behind the session's check", () => {
   test("lists and reads the user's own sessions", async () => {
     const { check, user, id } = await signIn();
     const own = () => behind(bare(), check);
-    expect(await sessions.list(own(), user, true)).toMatchObject({ outcome: "ok", sessions: [{ session_id: id }] });
+    expect(await sessions.list(own(), user)).toMatchObject({ outcome: "ok", sessions: [{ session_id: id }] });
     expect(await sessions.get(own(), user, id)).toMatchObject({ outcome: "ok", session: { session_id: id } });
     expect(await sessions.removeAll(own(), user, undefined, operation({ endsCheck: true }))).toEqual({ outcome: "ok" });
     const removeAll = () => sessions.removeAll(own(), user, undefined, operation());
-    for (const after of [() => sessions.list(own(), user, true), () => sessions.get(own(), user, id), removeAll])
+    for (const after of [() => sessions.list(own(), user), () => sessions.get(own(), user, id), removeAll])
       await expect(after()).rejects.toMatchObject(refused("unauthorized"));
   });
 });

@@ -3,7 +3,7 @@
  * what arrives.
  */
 import type { Texts } from "./codec.ts";
-import { isStrings, malformed, storeErrorIn } from "./error.ts";
+import { isStrings, malformed, StoreError, storeErrorIn } from "./error.ts";
 import type { Client, Redis } from "./wire.ts";
 
 export { isStrings };
@@ -56,17 +56,25 @@ export async function readPresent(redis: Redis, keys: string[], fields: readonly
   return keys.map((_, i) => (replies[2 * i + 1] ? (zip(fields, texts(replies[2 * i], fields.length)) ?? []) : null));
 }
 
-/** So many reads in one hop, their raw replies in order; the first error of one is thrown. */
-export async function readPipeline(redis: Redis, length: number, fill: (pipeline: ReturnType<Client["pipeline"]>) => void): Promise<unknown[]> {
+/** Reads in one hop, their raw replies in order; the first error of one is thrown. */
+export async function readPipeline(redis: Redis, length: number, fill: (pipeline: Pipeline) => void): Promise<unknown[]> {
+  const replies = await readEach(redis, length, fill);
+  return replies.map((reply) => {
+    if (reply instanceof StoreError) throw reply;
+    return reply;
+  });
+}
+
+/** The same with each read's own error in its place. */
+export async function readEach(redis: Redis, length: number, fill: (pipeline: Pipeline) => void): Promise<unknown[]> {
   const pipeline = redis.client.pipeline();
   fill(pipeline);
   const replies = await pipeline.exec<unknown[]>({ keepErrors: true });
   if (replies.length !== length) throw malformed(false);
-  return replies.map(({ result, error }) => {
-    if (error !== undefined) throw storeErrorIn(error, false);
-    return result;
-  });
+  return replies.map(({ result, error }) => (error === undefined ? result : storeErrorIn(error, false)));
 }
+
+type Pipeline = ReturnType<Client["pipeline"]>;
 
 /** One step of SCAN, HSCAN or ZSCAN: where the next one begins, and what was found (duplicates are possible). */
 export async function scanStep(redis: Redis, send: (client: Client) => Promise<unknown>): Promise<{ cursor: string; items: string[] }> {

@@ -47,18 +47,25 @@ export type NewEntry = { fields: Fields; ttlSeconds: number; staleSeconds: numbe
 export type ReplaceResult = { outcome: "ok"; etag: string } | { outcome: "outdated" } | OperationRefusal;
 export type DropResult = { outcome: "ok" } | OperationRefusal;
 
-const getScript = repairScript(getLua, { keys: ["entry", "about", "lease", "tags"], args: ["wants_lease", "fields..."] });
+/** A caller that got a lease and died holds up the others for 10 s; one that lives may take 10 minutes. */
+const lease_ms = String(10_000);
+const lease_life_ms = String(600_000);
+
+const getScript = repairScript(getLua, {
+  keys: ["entry", "about", "lease", "tags"],
+  args: ["lease_ms", "lease_life_ms", "wants_lease", "fields..."],
+});
 const replaceScript = operationScript(replaceLua, {
   keys: ["entry", "about", "lease", "tags"],
-  args: ["given", "fresh_ms", "stale_ms", "its_tags", "fields..."],
+  args: ["lease_life_ms", "given", "fresh_ms", "stale_ms", "its_tags", "fields..."],
 });
-const releaseScript = repairScript(releaseLua, { keys: ["lease"], args: ["given"] });
-const removeScript = operationScript(removeLua, { keys: ["entry", "about", "lease"], args: [] });
+const releaseScript = repairScript(releaseLua, { keys: ["lease"], args: ["lease_life_ms", "given"] });
+const removeScript = operationScript(removeLua, { keys: ["entry", "about", "lease"], args: ["lease_life_ms"] });
 const invalidateScript = operationScript(invalidateLua, { keys: ["tags"], args: ["life_ms", "dropped..."] });
 
 /** Read an entry, whole or some fields. `wantsLease` may take the lease. See get.lua. */
 export async function get(redis: Redis, ref: EntryRef, wantsLease: boolean, fields: string[] = []): Promise<Hit | Miss> {
-  const reply = await getScript(redis, { ...keysOf(ref), tags }, { wants_lease: wantsLease ? "1" : "", fields });
+  const reply = await getScript(redis, { ...keysOf(ref), tags }, { lease_ms, lease_life_ms, wants_lease: wantsLease ? "1" : "", fields });
   const [state, age = "", lease, ...flat] = reply;
   const refill = lease ? { lease: String(numberIn(lease, false)) } : {};
   if (state === "miss") return { outcome: "cache_miss", ...refill };
@@ -81,6 +88,7 @@ export async function replace(redis: Redis, ref: EntryRef, entry: NewEntry, op: 
     redis,
     { ...keysOf(ref), tags },
     {
+      lease_life_ms,
       given: entry.lease ?? "",
       fresh_ms: String(entry.ttlSeconds * 1000),
       stale_ms: String(entry.staleSeconds * 1000),
@@ -95,12 +103,12 @@ export async function replace(redis: Redis, ref: EntryRef, entry: NewEntry, op: 
 
 /** Give a lease back without storing anything, so that nobody waits for it. */
 export async function release(redis: Redis, ref: EntryRef, lease: string): Promise<void> {
-  await releaseScript(redis, { lease: keysOf(ref).lease }, { given: lease });
+  await releaseScript(redis, { lease: keysOf(ref).lease }, { lease_life_ms, given: lease });
 }
 
 /** Drop an entry, and every lease on it. */
 export async function remove(redis: Redis, ref: EntryRef, op: Operation): Promise<DropResult> {
-  return dropped(await removeScript(redis, keysOf(ref), {}, op));
+  return dropped(await removeScript(redis, keysOf(ref), { lease_life_ms }, op));
 }
 
 /** Drop all entries that have one of these tags. */

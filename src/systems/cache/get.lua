@@ -4,18 +4,20 @@
 -- KEYS[2] about        string  freshness and tags, see stamps.lua
 -- KEYS[3] lease        string  who refills it
 -- KEYS[4] tags         hash    tag -> stamp of its last drop
--- ARGV[1] wants_lease  "1" takes a lease where one is to be had
--- ARGV[2] fields...    names; none for all
+-- ARGV[1] lease_ms       how long a caller that got a lease and died holds up the others
+-- ARGV[2] lease_life_ms  how long a caller with a lease may take at most; drops are remembered as long
+-- ARGV[3] wants_lease  "1" takes a lease where one is to be had
+-- ARGV[4] fields...    names; none for all
 -- Reply: { "fresh" | "stale" | "miss", age in seconds or "", lease or "", field, text, … }
 local entry_key, about_key, lease_key, tags_key = unpack(KEYS)
-local wants_lease = ARGV[1] == "1"
+local lease_us, lease_life_us, wants_lease = tonumber(ARGV[1]) * 1000, tonumber(ARGV[2]) * 1000, ARGV[3] == "1"
 
 local found, exists
-if ARGV[2] then
+if ARGV[4] then
   found = {}
-  for i, text in ipairs(redis.call("HMGET", entry_key, unpack(ARGV, 2))) do
+  for i, text in ipairs(redis.call("HMGET", entry_key, unpack(ARGV, 4))) do
     if text then
-      append(found, { ARGV[i + 1], text })
+      append(found, { ARGV[i + 3], text })
     end
   end
   exists = #found > 0 or redis.call("EXISTS", entry_key) == 1
@@ -49,7 +51,7 @@ if state ~= "fresh" and wants_lease and lease.ends <= time then
     -- It was dropped by a tag: now it is gone for those too who read the hash itself.
     redis.call("DEL", entry_key, about_key)
   end
-  save_lease(lease_key, lease, time)
+  save_lease(lease_key, lease, time, lease_life_us)
   given = integer_text(lease.as_of)
 end
 if state == "miss" then

@@ -3,6 +3,7 @@
 -- KEYS[1] entry  hash    the response's fields
 -- KEYS[2] about  string  freshness and tags, see stamps.lua
 -- KEYS[3] lease  string  who refills it
+-- ARGV[1] lease_life_ms  how long a caller with a lease may take at most; drops are remembered as long
 -- Reply: { "ok" }
 local entry_key, about_key, lease_key = unpack(KEYS)
 
@@ -16,5 +17,5 @@ if had_entry or about then
 end
 lease.ends = 0
 lease.dropped = math.max(time, lease.as_of, lease.dropped, about and about.as_of or 0) + 1
-save_lease(lease_key, lease, time)
+save_lease(lease_key, lease, time, tonumber(ARGV[1]) * 1000)
 return { "ok" }

@@ -4,14 +4,16 @@
 -- KEYS[2] about      string  freshness and tags, see stamps.lua
 -- KEYS[3] lease      string  who refills it
 -- KEYS[4] tags       hash    tag -> stamp of its last drop
--- ARGV[1] given      the lease that came with a miss, or "" to store in any case
--- ARGV[2] fresh_ms   how long it is fresh
--- ARGV[3] stale_ms   how long it is served after that
--- ARGV[4] its_tags   separated by spaces
--- ARGV[5] fields...  field, text, …
+-- ARGV[1] lease_life_ms  how long a caller with a lease may take at most; drops are remembered as long
+-- ARGV[2] given      the lease that came with a miss, or "" to store in any case
+-- ARGV[3] fresh_ms   how long it is fresh
+-- ARGV[4] stale_ms   how long it is served after that
+-- ARGV[5] its_tags   separated by spaces
+-- ARGV[6] fields...  field, text, …
 -- Reply: { "ok" } | { "outdated" }
 local entry_key, about_key, lease_key, tags_key = unpack(KEYS)
-local given, fresh_ms, stale_ms, its_tags = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local lease_life_us = tonumber(ARGV[1]) * 1000
+local given, fresh_ms, stale_ms, its_tags = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 
 local had_entry = redis.call("HLEN", entry_key) > 0
 local texts = redis.call("MGET", about_key, lease_key)
@@ -36,18 +38,18 @@ end
 
 if lease.ends > 0 then
   lease.ends = 0
-  save_lease(lease_key, lease, time)
+  save_lease(lease_key, lease, time, lease_life_us)
 end
 if had_entry then
   redis.call("DEL", entry_key)
 end
 local fields = {}
-for i = 5, #ARGV do
+for i = 6, #ARGV do
   fields[#fields + 1] = ARGV[i]
 end
 write_hash(entry_key, fields)
 local life = integer_text(fresh_ms + stale_ms)
 redis.call("PEXPIRE", entry_key, life)
-local about_text = integer_text(as_of) .. " " .. integer_text(time) .. " " .. integer_text(time + fresh_ms * 1000) .. " " .. its_tags
-redis.call("SET", about_key, about_text, "PX", life)
+local stamps = { integer_text(as_of), integer_text(time), integer_text(time + fresh_ms * 1000), its_tags }
+redis.call("SET", about_key, table.concat(stamps, " "), "PX", life)
 return { "ok" }

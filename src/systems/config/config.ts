@@ -52,17 +52,20 @@ export type RemoveResult = { outcome: "ok" } | { outcome: "config_not_found" } |
 export type RollbackResult = Changed | { outcome: "config_version_not_found" } | OperationRefusal;
 
 const keys = ["config", "history"] as const;
-const replaceScript = operationScript(replaceLua, { keys, args: ["by", "reason", "fields..."] });
+const kept = ["versions_kept", "deleted_seconds"] as const;
+/** The history has the last 100 versions; that of a deleted config lives for 30 days. */
+const limits = { versions_kept: "100", deleted_seconds: String(30 * 86_400) };
+const replaceScript = operationScript(replaceLua, { keys, args: [...kept, "by", "reason", "fields..."] });
 const updateScript = operationScript(updateLua, {
   keys,
-  args: ["by", "reason", "most_bytes", "removed", "objects", "changes..."],
+  args: [...kept, "by", "reason", "max_bytes", "removed", "objects", "changes..."],
 });
-const removeScript = operationScript(removeLua, { keys, args: ["by", "reason"] });
-const rollbackScript = operationScript(rollbackLua, { keys, args: ["by", "reason", "version"] });
-const historyScript = repairScript(historyLua, { keys, args: ["limit", "writes"] });
+const removeScript = operationScript(removeLua, { keys, args: [...kept, "by", "reason"] });
+const rollbackScript = operationScript(rollbackLua, { keys, args: [...kept, "by", "reason", "version"] });
+const historyScript = repairScript(historyLua, { keys, args: [...kept, "limit", "writes"] });
 
 const isObject = (value: Json) => value !== null && typeof value === "object" && !Array.isArray(value);
-const saidBy = ({ by, reason }: Author) => ({ by, reason });
+const saidBy = ({ by, reason }: Author) => ({ ...limits, by, reason });
 const keysOf = (name: string) => ({ config: configKey(name), history: historyKey(name) });
 
 /** Read a config, from this isolate's memory when that is fresh; null when there is none. At most one hop: HGETALL. */
@@ -110,7 +113,7 @@ export async function update(redis: Redis, name: string, patch: Record<string, J
   const set = Object.entries(patch).filter(([, value]) => value !== null);
   const objects = set.filter(([, value]) => isObject(value));
   const texts = writeFields({}, Object.fromEntries([...objects, ...set]));
-  const counts = { most_bytes: String(mostBytes), removed: String(removed.length), objects: String(objects.length) };
+  const counts = { max_bytes: String(mostBytes), removed: String(removed.length), objects: String(objects.length) };
   const args = { ...saidBy(author), ...counts, changes: [...removed, ...flatten(texts)] };
   const reply = await write(redis, name, author, () => updateScript(redis, keysOf(name), args, op));
   if ("outcome" in reply) return reply;
@@ -129,7 +132,7 @@ export async function remove(redis: Redis, name: string, author: Author, op: Ope
 /** Make a config what it was right after a version: a new version, also of one that is deleted. See rollback.lua. */
 export async function rollback(redis: Redis, name: string, version: number, author: Author, op: Operation): Promise<RollbackResult> {
   const { by, reason } = author;
-  const args = { by, reason: reason || `rollback to version ${version}`, version: String(version) };
+  const args = { ...limits, by, reason: reason || `rollback to version ${version}`, version: String(version) };
   const reply = await write(redis, name, author, () => rollbackScript(redis, keysOf(name), args, op));
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusedBy(reply.word, ["config_version_not_found"]);
@@ -139,7 +142,7 @@ export async function rollback(redis: Redis, name: string, version: number, auth
 /** The newest versions first, one that somebody made past us included; with `writes` that one is written down. See history.lua. */
 export async function history(redis: Redis, name: string, limit: number, writes: boolean): Promise<Version[]> {
   readOn(redis, name);
-  const [word, newest = "", ...entries] = await historyScript(redis, keysOf(name), { limit: String(limit), writes: writes ? "1" : "" });
+  const [word, newest = "", ...entries] = await historyScript(redis, keysOf(name), { ...limits, limit: String(limit), writes: writes ? "1" : "" });
   if (word !== "ok" || !isNumber(newest) || entries.length > Math.min(limit, Number(newest))) throw malformed(false);
   return entries.map((entry, i) => versionOf(Number(newest) - i, entry));
 }

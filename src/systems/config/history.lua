@@ -2,11 +2,13 @@
 -- Uses: parts/versions.lua
 -- KEYS[1] config   hash  config:<name>
 -- KEYS[2] history  hash  hop:config:<name>:history
--- ARGV[1] limit    how many versions at most
--- ARGV[2] writes   "1" when a version may be written down
+-- ARGV[1] versions_kept    how many versions a history has at most
+-- ARGV[2] deleted_seconds  how long the history of a deleted config lives
+-- ARGV[3] limit    how many versions at most
+-- ARGV[4] writes   "1" when a version may be written down
 -- Reply: { "ok", number of its newest version, version as JSON, the one before it, … }
-local config = look(KEYS[1], KEYS[2])
-local limit, writes = tonumber(ARGV[1]), ARGV[2] == "1"
+local config = look(KEYS[1], KEYS[2], ARGV)
+local limit, writes = tonumber(ARGV[3]), ARGV[4] == "1"
 local newest = writes and commit(config, "", "", config.fields) or integer_text(config.last)
 local numbers = {}
 for number = tonumber(newest), math.max(1, tonumber(newest) - limit + 1), -1 do

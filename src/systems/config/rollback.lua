@@ -2,13 +2,15 @@
 -- Uses: parts/versions.lua
 -- KEYS[1] config   hash  config:<name>
 -- KEYS[2] history  hash  hop:config:<name>:history
--- ARGV[1] by       who asked for it
--- ARGV[2] reason   why
--- ARGV[3] version  number of the version
+-- ARGV[1] versions_kept    how many versions a history has at most
+-- ARGV[2] deleted_seconds  how long the history of a deleted config lives
+-- ARGV[3] by       who asked for it
+-- ARGV[4] reason   why
+-- ARGV[5] version  number of the version
 -- Reply: { "ok", number of its newest version, field, text, … } | { "config_version_not_found" }
-local config = look(KEYS[1], KEYS[2])
-local by, reason, version = ARGV[1], ARGV[2], tonumber(ARGV[3])
-if version > config.last or version <= config.last - versions_kept then
+local config = look(KEYS[1], KEYS[2], ARGV)
+local by, reason, version = ARGV[3], ARGV[4], tonumber(ARGV[5])
+if version > config.last or version <= config.last - config.versions_kept then
   return { "config_version_not_found" }
 end
 local numbers = {}

@@ -2,6 +2,7 @@
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../../http/context.ts";
+import { after } from "../../http/database.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
@@ -159,8 +160,10 @@ export const routes = new Hono<App>()
       answers: { 200: v.object({ sessions: v.array(session) }) },
     }),
     async (c) => {
-      const result = await sessions.list(c.var.redis, c.var.presented.userId, c.req.method !== "HEAD");
-      return c.json({ sessions: result.sessions }, 200);
+      const { userId } = c.var.presented;
+      const { sessions: living, dead } = await sessions.list(c.var.redis, userId);
+      if (dead.length && c.req.method !== "HEAD") await after(c, (redis) => sessions.prune(redis, userId, dead));
+      return c.json({ sessions: living }, 200);
     },
   )
   .delete(
@@ -176,7 +179,8 @@ export const routes = new Hono<App>()
     async (c) => {
       const { userId, sessionId } = c.var.presented;
       const { except } = c.req.valid("query");
-      const result = await sessions.removeAll(c.var.redis, userId, except, c.var.operation);
+      const endsCheck = except !== sessionId;
+      const result = await sessions.removeAll(c.var.redis, userId, except, { ...c.var.operation, endsCheck });
       if (result.outcome !== "ok") return refuse(c, result);
       return except === sessionId ? c.body(null, 204) : signedOut(c);
     },
@@ -203,14 +207,14 @@ export const routes = new Hono<App>()
     async (c) => {
       const { userId, sessionId } = c.var.presented;
       const { session_id } = c.req.valid("param");
-      const result = await sessions.remove(c.var.redis, userId, session_id, c.var.operation);
+      const result = await sessions.remove(c.var.redis, userId, session_id, { ...c.var.operation, endsCheck: session_id === sessionId });
       if (result.outcome !== "ok") return refuse(c, result);
       return session_id === sessionId ? signedOut(c) : c.body(null, 204);
     },
   )
   .delete("/v1/me/session", endpoint({ ...mine, summary: "Sign out: end this session", write: true, answers: { 204: null } }), async (c) => {
     const { userId, sessionId } = c.var.presented;
-    const result = await sessions.remove(c.var.redis, userId, sessionId, c.var.operation);
+    const result = await sessions.remove(c.var.redis, userId, sessionId, { ...c.var.operation, endsCheck: true });
     if (result.outcome !== "ok") return refuse(c, result);
     return signedOut(c);
   })

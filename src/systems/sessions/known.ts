@@ -16,8 +16,11 @@ export function rememberNew(redis: Redis, userId: string, id: string): void {
   remember(redis, userId, [...new Set([...(known(redis).get(userId) ?? []), id])]);
 }
 
+/** The ids of a user's sessions that were seen last, oldest first. */
+export const knownIds = (redis: Redis, userId: string): string[] => known(redis).get(userId) ?? [];
+
 /** Remember ids of a user's sessions, oldest first. */
-const remember = (redis: Redis, userId: string, ids: string[]): void => known(redis).set(userId, ids.slice(-maxIds));
+export const remember = (redis: Redis, userId: string, ids: string[]): void => known(redis).set(userId, ids.slice(-maxIds));
 
 /**
  * Run a script with the ids of a user's sessions, again while it answers `moved`. The last time it is told to go on

@@ -13,17 +13,24 @@ export type Life = { isAlive: boolean; needsTouch: boolean };
 /** No session lives longer than this after its sign-in, whatever touches it. */
 export const maxSeconds = 30 * 86_400;
 
-/** @param now the Worker's clock, in milliseconds */
-export function judgeLife({ texts, opened }: Found, userId: string, secretHash: string, now: number): Life {
-  const { secret_hash, user_id, login_time, last_activity, ttl_seconds = "86400" } = Object.fromEntries(texts) as Record<string, string | undefined>;
-  const login = secondsOf(login_time);
-  const start = Math.min(opened === null ? Number.NaN : Number(opened), login === undefined ? Number.POSITIVE_INFINITY : login * 1000);
-  const isAlive =
-    isSame(secret_hash ?? "", secretHash) && user_id === userId && start + maxSeconds * 1000 > now && /^[1-9]\d{0,6}$/.test(ttl_seconds);
+/** Does this session's token open it still? @param now the Worker's clock, in milliseconds */
+export function judgeLife(found: Found, userId: string, secretHash: string, now: number): Life {
+  const { secret_hash = "", last_activity, ttl_seconds = "86400" } = fieldsOf(found);
+  const isAlive = isSame(secret_hash, secretHash) && isInTime(found, userId, now) && /^[1-9]\d{0,6}$/.test(ttl_seconds);
   const touched = secondsOf(last_activity);
   const needsTouch = touched === undefined || Math.abs(Math.floor(now / 1000) - touched) > Math.min(60, Number(ttl_seconds) / 2);
   return { isAlive, needsTouch: isAlive && needsTouch };
 }
+
+/** Is this a session of this user, whose absolute limit has not passed? */
+export function isInTime(found: Found, userId: string, now: number): boolean {
+  const { secret_hash, user_id, login_time } = fieldsOf(found);
+  const login = secondsOf(login_time);
+  const start = Math.min(Number(found.opened ?? "none"), login === undefined ? Number.POSITIVE_INFINITY : login * 1000);
+  return secret_hash !== undefined && user_id === userId && start + maxSeconds * 1000 > now;
+}
+
+const fieldsOf = ({ texts }: Found) => Object.fromEntries(texts) as Record<string, string | undefined>;
 
 function isSame(a: string, b: string): boolean {
   const [left, right] = [Buffer.from(a), Buffer.from(b)];

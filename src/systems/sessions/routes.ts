@@ -3,6 +3,7 @@ import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { bearerToken } from "../../http/auth.ts";
 import type { App } from "../../http/context.ts";
+import { after } from "../../http/database.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
@@ -127,8 +128,10 @@ export const routes = new Hono<App>()
       answers: { 200: v.object({ sessions: v.array(session) }) },
     }),
     async (c) => {
-      const result = await sessions.list(c.var.redis, c.req.valid("param").user_id, c.req.method !== "HEAD");
-      return c.json({ sessions: result.sessions }, 200);
+      const { user_id } = c.req.valid("param");
+      const { sessions: living, dead } = await sessions.list(c.var.redis, user_id);
+      if (dead.length && c.req.method !== "HEAD") await after(c, (redis) => sessions.prune(redis, user_id, dead));
+      return c.json({ sessions: living }, 200);
     },
   )
   .delete(

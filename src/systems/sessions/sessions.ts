@@ -16,17 +16,17 @@
 
 import type { Json, Texts } from "../../redis/codec.ts";
 import { flatten, readFields, text, writeFields } from "../../redis/codec.ts";
-import { malformed, numberIn } from "../../redis/error.ts";
+import { malformed, numberIn, StoreError } from "../../redis/error.ts";
 import { type Operation, type OperationRefusal, operationScript, refusedBy } from "../../redis/operation.ts";
-import { pairs } from "../../redis/read.ts";
+import { pairs, readEach } from "../../redis/read.ts";
 import { readingScript, repairScript } from "../../redis/script.ts";
 import type { Redis } from "../../redis/wire.ts";
 import * as carts from "../carts/carts.ts";
 import createLua from "./create.lua";
 import getLua from "./get.lua";
-import { rememberNew, withKnown } from "./known.ts";
-import { maxSeconds } from "./life.ts";
-import listLua from "./list.lua";
+import { knownIds, remember, rememberNew, withKnown } from "./known.ts";
+import { isInTime, maxSeconds } from "./life.ts";
+import pruneLua from "./prune.lua";
 import removeLua from "./remove.lua";
 import removeAllLua from "./remove-all.lua";
 import { deriveSecret, formatToken, hashSecret, parseToken, type Token } from "./tokens.ts";
@@ -57,7 +57,7 @@ type NotFound = { outcome: "session_not_found" };
 export type CreateResult = { outcome: "ok"; token: string; session: Session; cartMerged: boolean } | OperationRefusal;
 export type ValidateResult = { outcome: "ok"; session: Session; expiresIn: number } | NotFound | { outcome: "corrupt_record" };
 export type GetResult = { outcome: "ok"; session: Session; etag: string } | NotFound;
-export type ListResult = { outcome: "ok"; sessions: Session[] };
+export type ListResult = { outcome: "ok"; sessions: Session[]; dead: string[] };
 export type UpdateResult = { outcome: "ok"; session: Session; etag: string } | NotFound | { outcome: "too_many_fields" } | OperationRefusal;
 export type RemoveResult = { outcome: "ok" } | NotFound | OperationRefusal;
 export type RemoveAllResult = { outcome: "ok" } | OperationRefusal;
@@ -88,7 +88,7 @@ const createScript = operationScript(createLua, {
 });
 const validateScript = repairScript(validateLua, { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash", "max_seconds"] });
 const getScript = readingScript(getLua, { keys: ["session", "index"], args: ["user_id", "session_id", "max_seconds"] });
-const listScript = repairScript(listLua, { keys: ["index", "sessions..."], args: ["user_id", "final", "prune", "max_seconds"] });
+const pruneScript = repairScript(pruneLua, { keys: ["index", "sessions..."], args: ["user_id", "max_seconds"] });
 const updateScript = operationScript(updateLua, {
   keys: ["session", "index"],
   args: ["user_id", "session_id", "max_seconds", "max_fields", "removed", "changes..."],
@@ -170,27 +170,52 @@ export async function get(redis: Redis, userId: string, sessionId: string): Prom
 }
 
 /**
- * The living sessions of a user, newest first. Two hops unless they are known here; one that is opened between the
- * two is not listed. See list.lua.
- * @param prune whether dead sessions may leave the index
+ * The living sessions of a user, newest first, and the ids of those in the index that are dead. Two hops unless the
+ * sessions are known here; one that is opened between the two is not listed.
  */
-export async function list(redis: Redis, userId: string, prune: boolean): Promise<ListResult> {
-  const reply = await withKnown(redis, userId, 2, async (ids, final) => {
-    const keys = { index: indexKey(userId), sessions: ids.map(sessionKey) };
-    const texts = await listScript(redis, keys, { user_id: userId, final, prune: prune ? "1" : "", max_seconds });
-    const [word = "", ...values] = texts;
-    return { word, values };
+export async function list(redis: Redis, userId: string): Promise<ListResult> {
+  const known = knownIds(redis, userId);
+  const [index, ...first] = await readEach(redis, 1 + known.length, (pipeline) => {
+    pipeline.zrange(indexKey(userId), 0, -1, { withScores: true });
+    for (const id of known) pipeline.hgetall(sessionKey(id));
   });
-  const { word, values } = reply;
-  if (word !== "ok") throw malformed(false);
-  const sessions: Session[] = [];
-  for (let at = 0; at < values.length; ) {
-    const end = at + 2 + 2 * Math.max(0, numberIn(values[at + 1], false));
-    if (!(end <= values.length)) throw malformed(false);
-    sessions.push(readAs(values[at]!, values.slice(at + 2, end)));
-    at = end;
+  if (index instanceof StoreError) throw index;
+  const entries = pairs(index) ?? [];
+  const hashes = new Map(known.map((id, i) => [id, first[i]]));
+  const unknown = entries.map(([id]) => id).filter((id) => !hashes.has(id));
+  if (unknown.length) {
+    const rest = await readEach(redis, unknown.length, (pipeline) => {
+      for (const id of unknown) pipeline.hgetall(sessionKey(id));
+    });
+    for (const [i, id] of unknown.entries()) hashes.set(id, rest[i]);
+    remember(
+      redis,
+      userId,
+      entries.map(([id]) => id),
+    );
   }
-  return { outcome: "ok", sessions };
+  const found = entries.map(([id, opened]) => ({ id, opened, texts: textsOf(hashes.get(id)) }));
+  const lives = (entry: (typeof found)[number]) => isInTime(entry, userId, Date.now());
+  return {
+    outcome: "ok",
+    sessions: found
+      .filter(lives)
+      .reverse()
+      .map(({ id, texts }) => show(id, texts)),
+    dead: found.filter((entry) => !lives(entry)).map(({ id }) => id),
+  };
+}
+
+/** A key of another type is no session. Any other error is thrown. */
+function textsOf(reply: unknown): Texts {
+  if (!(reply instanceof StoreError)) return pairs(reply) ?? [];
+  if (reply.code === "wrong_type") return [];
+  throw reply;
+}
+
+/** Take dead sessions out of a user's index. See prune.lua. */
+export async function prune(redis: Redis, userId: string, ids: string[]): Promise<void> {
+  await pruneScript(redis, { index: indexKey(userId), sessions: ids.map(sessionKey) }, { user_id: userId, max_seconds });
 }
 
 /** Merge custom fields into a living session. See update.lua. */

@@ -4,11 +4,6 @@
 -- The other side of an entry, in one string with its TTL:  "<as of> <written> <fresh until> <tag> <tag> …"
 -- Who refills it, in another:                              "<until> <as of> <dropped>"
 
--- A caller that got a lease and died holds up the others so long.
-local lease_us = 10 * 1000000
--- So long a caller with a lease may take, and so long drops are remembered for it.
-local lease_life_us = 600 * 1000000
-
 local function ms(microseconds)
   return integer_text(math.ceil(microseconds / 1000))
 end
@@ -40,8 +35,9 @@ local function read_lease(text)
   return { ends = tonumber(list[1]) or 0, as_of = tonumber(list[2]) or 0, dropped = tonumber(list[3]) or 0 }
 end
 
--- A lease lives while it holds others up, and as long as a drop must be remembered.
-local function save_lease(key, lease, time)
+-- A lease lives while it holds others up, and as long as a drop must be remembered: lease_life_us, the longest time that
+-- a caller with a lease may take.
+local function save_lease(key, lease, time, lease_life_us)
   local life = math.max(lease.ends, lease.dropped > 0 and lease.dropped + lease_life_us or 0) - time
   if life <= 0 then
     redis.call("DEL", key)

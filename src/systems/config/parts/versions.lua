@@ -1,8 +1,6 @@
 -- The history of a config, a hash: `last` is the number of its newest version, `state` the config as it was right
--- after that one (a JSON list: field, text, …), and each of the last 100 numbers a version as a JSON list: at, by,
+-- after that one (a JSON list: field, text, …), and each of the last numbers a version as a JSON list: at, by,
 -- reason, then field, old, new, … where a text that is there has "=" in front and "" stands for no such field.
-local versions_kept = 100
-local deleted_seconds = 30 * 86400
 
 local function differences(before, after)
   local changes = {}
@@ -27,15 +25,17 @@ local function as_table(flat)
   return fields
 end
 
+-- `args` start with how many versions are kept, and for how many seconds the history of a deleted config is.
 -- What the config is, what it was after its newest version, and so what somebody changed past us in between. A
 -- history that cannot be read blocks nobody: it goes on from an empty state.
-local function look(key, history_key)
+local function look(key, history_key, args)
   local fields = read_hash(key)
   local known = redis.call("HMGET", history_key, "last", "state")
   local readable, flat = pcall(cjson.decode, known[2] or "[]")
   local state = as_table(readable and type(flat) == "table" and flat or {})
   local last = known[1] and #known[1] < 16 and tonumber(string.match(known[1], "^%d+$")) or 0
   return {
+    versions_kept = tonumber(args[1]), deleted_seconds = args[2],
     key = key, history_key = history_key, fields = fields, state = state, last = last,
     outside = differences(state, fields), was_deleted = last > 0 and next(state) == nil,
   }
@@ -76,8 +76,8 @@ local function commit(config, by, reason, after, always)
     last = last + 1
     table.insert(entry, 1, at)
     append(told, { integer_text(last), cjson.encode(entry) })
-    if last > versions_kept then
-      outdated[#outdated + 1] = integer_text(last - versions_kept)
+    if last > config.versions_kept then
+      outdated[#outdated + 1] = integer_text(last - config.versions_kept)
     end
   end
   local newest = integer_text(last)
@@ -86,7 +86,7 @@ local function commit(config, by, reason, after, always)
     redis.call("HDEL", config.history_key, unpack(outdated))
   end
   if next(after) == nil then
-    redis.call("EXPIRE", config.history_key, deleted_seconds)
+    redis.call("EXPIRE", config.history_key, config.deleted_seconds)
   elseif config.was_deleted then
     redis.call("PERSIST", config.history_key)
   end
