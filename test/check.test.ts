@@ -222,7 +222,11 @@ describe("whoever forgets about the check", () => {
 describe("checks together", () => {
   const gate = (when: Check["when"], goesOn: boolean, said: string[][]): Check => ({
     when,
-    lua: `redis.call("RPUSH", KEYS[1], "${when}")\nreturn { "${when}" }, ${goesOn}, function() redis.call("RPUSH", KEYS[1], "${when} took effect") end`,
+    file: {
+      path: `${when} ${goesOn}`,
+      parts: [],
+      lua: `redis.call("RPUSH", KEYS[1], "${when}")\nreturn { "${when}" }, ${goesOn}, function() redis.call("RPUSH", KEYS[1], "${when} took effect") end`,
+    },
     keys: ["gates"],
     args: ["one", "two"],
     settle: (words) => said.push(words),

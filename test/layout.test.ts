@@ -1,10 +1,11 @@
 /** What a reader of the code relies on, held by reading the code. */
 import { spawnSync } from "node:child_process";
-import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { basename, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
 import { luaOf, partsOf } from "../src/build/lua.ts";
+import { problems, sharedProblems } from "../src/http/problem.ts";
 import { compose } from "../src/redis/compose.ts";
 import { bindings } from "../src/redis/script.ts";
 import "../src/index.ts";
@@ -12,6 +13,12 @@ import "../src/index.ts";
 const root = join(import.meta.dirname, "..");
 const source = (path: string) => readFileSync(join(root, path), "utf8");
 const files = (pattern: string) => globSync(pattern, { cwd: root }).sort();
+
+const importsOf = (path: string) =>
+  [...source(path).matchAll(/^(?:import|export)\s(type\s)?[^;]*?from "(\.[^"]+)"|^import "(\.[^"]+)"/gm)].map(([, type, from, bare]) => ({
+    typeOnly: !!type,
+    to: join(path, "..", from ?? bare!),
+  }));
 
 describe("import arrows", () => {
   /** Folder or file of src that a module belongs to. */
@@ -21,11 +28,6 @@ describe("import arrows", () => {
     if (system) return `${system}/${/^((.*-)?routes|address|events|middleware)\.ts$/.test(file!) ? "routes" : "domain"}`;
     return path.replace(/^src\//, "").split("/")[0]!;
   }
-  const importsOf = (path: string) =>
-    [...source(path).matchAll(/^(?:import|export)\s(type\s)?[^;]*?from "(\.[^"]+)"|^import "(\.[^"]+)"/gm)].map(([, type, from, bare]) => ({
-      typeOnly: !!type,
-      to: join(path, "..", from ?? bare!),
-    }));
 
   const allowed: Record<string, (to: string, typeOnly: boolean, from: string) => boolean> = {
     redis: (to) => to === "redis",
@@ -56,6 +58,79 @@ describe("import arrows", () => {
         .map(({ to }) => to),
     );
     expect([...new Set(values)].sort()).toEqual(["src/redis/error.ts", "src/redis/wire.ts"]);
+  });
+});
+
+describe("layers", () => {
+  const code = (path: string) => source(path).replace(/\/\*[\s\S]*?\*\/|^\s*(\/\/|--).*$|(?<=[;{},)] )\/\/.*$/gm, "");
+  const lines = (pattern: string, bad: RegExp, but: string[] = []) =>
+    files(pattern)
+      .filter((path) => !but.includes(path))
+      .flatMap((path) => [...code(path).matchAll(bad)].map(([found]) => `${path}: ${found}`));
+
+  test("redis knows neither HTTP nor a word of a system", () => {
+    const words = Object.keys(problems).filter((word) => !Object.hasOwn(sharedProblems, word));
+    expect(words.length).toBeGreaterThan(20);
+    expect(lines("src/redis/*", new RegExp(`\\b(Response|[Hh]ono|unauthorized|${words.join("|")})\\b`, "g"))).toEqual([]);
+  });
+
+  test("the only fetch to the database is the wire's, and only database.ts opens one", () => {
+    expect(lines("src/{redis,http,systems}/**/*.ts", /(?<![.\w])fetch\(/g)).toEqual(["src/redis/wire.ts: fetch("]);
+    expect(lines("src/{http,systems}/**/*.ts", /\.requester\b|\bevalsha|\.eval\w*\(|"EVAL|\bconnect\(/g, ["src/http/database.ts"])).toEqual([]);
+  });
+
+  test("nothing changes a global, and nothing keeps a table at a request's side", () => {
+    expect(lines("src/**/*.{ts,tsx}", /\bglobalThis(\.\w+|\[[^\]]+\])\s*=(?!=)|Object\.(assign|defineProperty)\(globalThis|new WeakMap\b/g)).toEqual(
+      [],
+    );
+  });
+
+  test("Lua texts are joined in compose.ts alone", () => {
+    expect(lines("src/{redis,http,systems}/**/*.ts", /(?<!\.)\.parts\b|(library|frame|operation|plain)\.lua"/g, ["src/redis/compose.ts"])).toEqual(
+      [],
+    );
+  });
+
+  test("the build leaves out comments of Lua and white space, and rewrites nothing", () => {
+    expect(lines("src/build/{worker,lua,lua-loader}.ts", /\.replace(All)?\(/g)).toEqual(["src/build/lua.ts: .replace("]);
+    const { dependencies, devDependencies } = JSON.parse(source("package.json"));
+    expect(
+      Object.keys({ ...dependencies, ...devDependencies }).filter((name) => /^(acorn|acorn-walk|luaparse|@babel\/.*|recast)$/.test(name)),
+    ).toEqual([]);
+  });
+
+  test("every system has the same four files", () => {
+    const missing = files("src/systems/*/routes.ts").flatMap((path) => {
+      const folder = dirname(path);
+      return [`${basename(folder)}.ts`, "routes.ts", "schemas.ts", "problems.ts"].map((file) => join(folder, file));
+    });
+    expect(missing.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+  });
+
+  test("no module imports itself, by whatever way", () => {
+    const edges = new Map(files("src/**/*.{ts,tsx}").map((path) => [path, importsOf(path).map(({ to }) => to)]));
+    const circles: string[] = [];
+    const done = new Set<string>();
+    const walk = (path: string, above: string[]): void => {
+      if (above.includes(path)) circles.push([...above.slice(above.indexOf(path)), path].join(" > "));
+      else if (!done.has(path)) for (const to of edges.get(path) ?? []) walk(to, [...above, path]);
+      done.add(path);
+    };
+    for (const path of edges.keys()) walk(path, []);
+    expect(circles).toEqual([]);
+  });
+
+  test("a file that a comment names exists, and so does what it links to", () => {
+    const names = new Set(files("{src,test}/**/*").map((path) => basename(path)));
+    const wrong = files("src/**/*.{ts,tsx,lua}").flatMap((path) => {
+      const comments = source(path).match(/\/\*[\s\S]*?\*\/|^\s*(\/\/|--).*$/gm) ?? [];
+      const named = comments
+        .flatMap((comment) => comment.match(/(?<![\w/*.<>-])[\w-]+(\.test)?\.(ts|tsx|lua)\b/g) ?? [])
+        .filter((file) => !names.has(file));
+      const linked = comments.flatMap((comment) => [...comment.matchAll(/\{@link (\w+)/g)].map(([, name]) => name!));
+      return [...named, ...linked.filter((name) => !new RegExp(`\\b${name}\\b`).test(code(path)))].map((name) => `${path}: ${name}`);
+    });
+    expect(wrong).toEqual([]);
   });
 });
 

@@ -94,7 +94,7 @@ describe("decimal.lua", () => {
 describe("merge-items.lua", () => {
   type Fields = Record<string, string>;
   const flat = (fields: Fields) => Object.entries(fields).flat();
-  async function merge(target: Fields, source: Fields, strategy: string, mostLines = 100) {
+  async function merge(target: Fields, source: Fields, strategy: string, maxLines = 100) {
     const [word, ...rest]: string[] = await run(
       ["systems/carts/parts/lines.lua", "systems/carts/parts/merge-items.lua"],
       `local size = tonumber(ARGV[3])
@@ -102,7 +102,7 @@ describe("merge-items.lua", () => {
        local changes, refusal = judge_merge(target, source, ARGV[1], 999, tonumber(ARGV[2]))
        return refusal or append({ "changes" }, changes)`,
       strategy,
-      String(mostLines),
+      String(maxLines),
       String(flat(target).length),
       ...flat(target),
       ...flat(source),

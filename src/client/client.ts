@@ -32,9 +32,9 @@ export type ClientOptions = Partial<SendOptions> & {
 // biome-ignore lint/suspicious/noExplicitAny: as hc has it
 export function createClient<T extends Hono<any, any, any> = AppType>(
   url: string,
-  { timeoutMs = 5000, tries = 4, mostPauseMs = 10_000, fetch = globalThis.fetch, token, sync = {}, headers = {}, init = {} }: ClientOptions = {},
+  { timeoutMs = 5000, tries = 4, maxPauseMs = 10_000, fetch = globalThis.fetch, token, sync = {}, headers = {}, init = {} }: ClientOptions = {},
 ): Client<T> {
-  const send = sender({ timeoutMs, tries, mostPauseMs, fetch: (input, init) => fetch(input, init), token, sync });
+  const send = sender({ timeoutMs, tries, maxPauseMs, fetch: (input, init) => fetch(input, init), token, sync });
   // hc lets `init` of a call win over ours as a whole, and over what it makes itself.
   const client = hc<T>(url, { fetch: (input: RequestInfo | URL, own?: RequestInit) => send(input, { ...init, ...own }), headers });
   return encodingParams(client as object) as Client<T>;

@@ -7,7 +7,7 @@ export type SendOptions = {
   /** How often a call is sent at most. */
   tries: number;
   /** Longest pause before another try; when the API asks for a longer one, the problem is thrown. */
-  mostPauseMs: number;
+  maxPauseMs: number;
   fetch: typeof fetch;
   /** An API key or session token, or what gets one. */
   token?: string | (() => string | Promise<string>) | undefined;
@@ -18,7 +18,7 @@ export type SendOptions = {
 /** Holds the X-Sync-Token of the last answer, so that the next call reads at least that state. */
 export type Sync = { token?: string };
 
-export function sender({ timeoutMs, tries, mostPauseMs, fetch, token, sync }: SendOptions) {
+export function sender({ timeoutMs, tries, maxPauseMs, fetch, token, sync }: SendOptions) {
   let writes = 0; // answered so far
 
   return async function send(input: RequestInfo | URL, init: RequestInit = {}): Promise<Response> {
@@ -50,7 +50,7 @@ export function sender({ timeoutMs, tries, mostPauseMs, fetch, token, sync }: Se
         return result;
       }
       const pauseMs = Math.max((result.retry_after ?? 0) * 1000, 100 * 2 ** (tried - 1)) * (1 + Math.random() / 2);
-      if (!mayRepeat(result) || tried >= tries || pauseMs > mostPauseMs) throw result;
+      if (!mayRepeat(result) || tried >= tries || pauseMs > maxPauseMs) throw result;
       await pause(pauseMs, caller);
     }
   };

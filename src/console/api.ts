@@ -14,7 +14,7 @@ export type Answer = {
 /** What one call cost, for the plot. */
 export type Cost = { n: number; method: string; path: string; status: number; ms: number; hops: number; at: number };
 
-const mostCosts = 60;
+const maxCosts = 60;
 let key = "";
 let costs: readonly Cost[] = [];
 let made = 0;
@@ -79,7 +79,7 @@ export async function send({ method, path, headers = {}, body }: Request): Promi
     answer = { status: 0, ok: false, headers: new Headers(), body: null, problem };
   }
   const hops = Number(/desc="(\d+)"/.exec(answer.headers.get("Server-Timing") ?? "")?.[1] ?? 0);
-  costs = [...costs, { n: ++made, method, path, status: answer.status, ms: performance.now() - began, hops, at: Date.now() }].slice(-mostCosts);
+  costs = [...costs, { n: ++made, method, path, status: answer.status, ms: performance.now() - began, hops, at: Date.now() }].slice(-maxCosts);
   for (const listener of listeners) listener();
   if (answer.status === 401 && key) onRefused();
   return answer;

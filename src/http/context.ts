@@ -8,7 +8,7 @@ type Settings = {
   UPSTASH_REDIS_REST_URL: string;
   UPSTASH_REDIS_REST_TOKEN: string;
   API_KEYS: string;
-  ASSETS: { fetch(url: URL): Promise<Response> };
+  ASSETS: { fetch: (url: URL) => Promise<Response> };
   REDIS_TIMEOUT_MS?: string;
   PUBLIC_ORIGIN?: string;
   RATE_LIMIT?: string;

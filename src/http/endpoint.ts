@@ -133,15 +133,15 @@ function isJson(contentType: string | undefined, mergePatch = false): boolean {
   return type?.toLowerCase() === "json" || (mergePatch && type !== undefined);
 }
 
-/** The body's bytes, or null as soon as there are more than `most`, whatever Content-Length says. */
-export async function readBytes(request: Request, most: number): Promise<Uint8Array | null> {
-  if (Number(request.headers.get("Content-Length")) > most) return null;
+/** The body's bytes, or null as soon as there are more than `max`, whatever Content-Length says. */
+export async function readBytes(request: Request, max: number): Promise<Uint8Array | null> {
+  if (Number(request.headers.get("Content-Length")) > max) return null;
   if (!request.body) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let size = 0;
   for await (const chunk of request.body as ReadableStream<Uint8Array>) {
     size += chunk.byteLength;
-    if (size > most) return null;
+    if (size > max) return null;
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);

@@ -38,18 +38,22 @@ export function withCustomFields<const E extends v.ObjectEntries, const R extend
 /** A field that the system sets itself. */
 export const readOnly = v.optional(v.never("this field cannot be set here"));
 
+/** A whole number between two others, both included. */
+export const integerFrom = (min: number, max: number) =>
+  v.pipe(v.number(), v.integer("a whole number"), v.minValue(min, `${min} to ${max}`), v.maxValue(max, `${min} to ${max}`));
+
 /** A whole number that JSON and a double keep exactly. */
 export const safeInteger = v.pipe(v.number(), v.safeInteger("a whole number within ±(2^53 - 1)"));
 
 /** A whole number in the query, `otherwise` when it is left out. */
-export const queryInteger = (least: number, most: number, otherwise: number) =>
+export const queryInteger = (min: number, max: number, otherwise: number) =>
   v.optional(
     v.pipe(
       v.string(),
       v.regex(/^\d{1,15}$/, "a whole number"),
       v.transform(Number),
-      v.minValue(least, `at least ${least}`),
-      v.maxValue(most, `at most ${most}`),
+      v.minValue(min, `at least ${min}`),
+      v.maxValue(max, `at most ${max}`),
     ),
     String(otherwise),
   );

@@ -6,12 +6,9 @@
  *   everything else            throws before it is sent
  */
 import type { Requester, UpstashRequest } from "@upstash/redis/cloudflare";
-import { type Body, type Check, compose, type Script, scripts } from "./compose.ts";
+import { type Body, type Check, compose, type Layer, type Script, scripts } from "./compose.ts";
 import { isStrings, malformed, Refused } from "./error.ts";
 import { type Answer, answerTo, type Command, commandsOf, isPipeline, isRead, over, type Redis } from "./wire.ts";
-
-/** A check on a connection; `isAsked` is kept for those that a request asks once. */
-export type Layer = { check: Check; isAsked: boolean };
 
 /** What a check asked alone is composed with. */
 const nothing: Body = { path: "nothing.lua", kind: "repair", parts: [], lua: 'return { "ok" }' };

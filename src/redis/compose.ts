@@ -23,18 +23,21 @@ export type Body = LuaFile & { kind: Kind };
  *   `first`   once for each request, in front of everything: a replay is counted too
  *   `always`  in front of each hop, before an operation's record is read
  *   `fresh`   in front of a write that is no replay
- * Its Lua is the body of a function of `KEYS` and `ARGV` and returns { words … }, whether to go on, and perhaps a
+ * Its file is the body of a function of `KEYS` and `ARGV` and returns { words … }, whether to go on, and perhaps a
  * function to run when an operation took effect. `settle` gets the words, and may throw to refuse.
  */
 export type Check = {
   when: "first" | "always" | "fresh";
-  lua: string;
+  file: LuaFile;
   keys: string[];
   args: string[];
   settle?(words: string[]): void;
   /** The same check for a hop that only reads: commands in front of the others, and what judges their replies. */
   reading?: { commands: (string | number)[][]; passes(replies: unknown[]): boolean };
 };
+
+/** A check on a connection; `isAsked` is kept for those that a request asks once. */
+export type Layer = { check: Check; isAsked: boolean };
 
 export type Script = { sha: string; source: string; body: Body; isReadOnly: boolean; writes: boolean };
 
@@ -45,7 +48,7 @@ const composed = new Map<Body, Map<string, Script>>();
 
 /** The script of a body behind checks, made once. Their order is fixed, and two of one kind are a mistake. */
 export function compose(body: Body, checks: readonly Check[] = []): Script {
-  const name = checks.map(({ when, lua }) => when + lua).join("\n");
+  const name = checks.map(({ when, file }) => `${when} ${file.path}`).join(", ");
   const made = composed.get(body) ?? new Map<string, Script>();
   composed.set(body, made);
   const script = made.get(name) ?? join(body, checks);
@@ -67,7 +70,7 @@ function join(body: Body, checks: readonly Check[]): Script {
     ...body.parts,
     `local body = ${asFunction(body.lua)}`,
     `local prepare = ${body.prepare ?? "nil"}`,
-    `local checks = {${checks.map(({ when, lua }) => `{ when = "${when}", judge = ${asFunction(lua)} }`).join(", ")}}`,
+    `local checks = {${checks.map(({ when, file }) => `{ when = "${when}", judge = ${asFunction([...file.parts, file.lua].join("\n"))} }`).join(", ")}}`,
     frameLua.lua,
     body.kind === "operation" ? operationLua.lua : plainLua.lua,
   ].join("\n");

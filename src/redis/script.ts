@@ -44,8 +44,7 @@ function plainScript<K extends Names, A extends Names>(kind: "reading" | "repair
 /** A check's Lua, bound as a script is: a function of named keys and arguments giving the check. */
 export function checkScript<const K extends Names, const A extends Names>(when: Check["when"], file: LuaFile, names: Binding<K, A>) {
   bindings.push({ file, kind: "check", ...names });
-  const lua = [...file.parts, file.lua].join("\n");
-  return (keys: Values<K>, args: Values<A>): Check => ({ when, lua, keys: inOrder(names.keys, keys), args: inOrder(names.args, args) });
+  return (keys: Values<K>, args: Values<A>): Check => ({ when, file, keys: inOrder(names.keys, keys), args: inOrder(names.args, args) });
 }
 
 /** Values by name, in the header's order, the variadic one spread out. */

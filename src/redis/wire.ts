@@ -5,8 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { type Requester, Redis as Upstash, type UpstashRequest } from "@upstash/redis/cloudflare";
-import type { Layer } from "./check.ts";
-import { scripts } from "./compose.ts";
+import { type Layer, scripts } from "./compose.ts";
 import { malformed, StoreError, storeErrorFrom, storeErrorIn } from "./error.ts";
 
 export type RedisConfig = { url: string; token: string };

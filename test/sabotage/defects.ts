@@ -85,7 +85,7 @@ export const defects: Defect[] = [
   },
   {
     what: "a touched session loses its TTL to the HSET, or never gets it back",
-    edits: [{ file: "src/systems/sessions/session.lua", text: 'redis.call("PEXPIRE", session, string.format("%.0f", most_ms))', by: "" }],
+    edits: [{ file: "src/systems/sessions/session.lua", text: 'redis.call("PEXPIRE", session, string.format("%.0f", max_ms))', by: "" }],
     file: "test/sessions.test.ts",
     test: "a session that lost its TTL to another service gets it back, one that got too much is cut",
   },

@@ -37,7 +37,7 @@ const keysOf = ({ name, id }: EntryRef) => ({
 });
 
 /** Longest time that an entry is fresh, and that it is served stale. */
-export const mostSeconds = 2_592_000;
+export const maxSeconds = 2_592_000;
 
 export type Fields = { [field: string]: Json };
 /** `age` is null for an entry of another service. `lease` is set for the one caller who should refill the entry. */
@@ -113,7 +113,7 @@ export async function remove(redis: Redis, ref: EntryRef, op: Operation): Promis
 
 /** Drop all entries that have one of these tags. */
 export async function invalidate(redis: Redis, names: string[], op: Operation): Promise<DropResult> {
-  return dropped(await invalidateScript(redis, { tags }, { life_ms: String(2 * mostSeconds * 1000), dropped: names }, op));
+  return dropped(await invalidateScript(redis, { tags }, { life_ms: String(2 * maxSeconds * 1000), dropped: names }, op));
 }
 
 function dropped(reply: Awaited<ReturnType<typeof removeScript>>): DropResult {

@@ -23,12 +23,12 @@ const fieldNames = v.pipe(
   v.array(field),
   v.maxLength(64, "up to 64 fields"),
 );
-const seconds = (least: number) =>
+const seconds = (min: number) =>
   v.pipe(
     v.number(),
     v.integer("a whole number"),
-    v.minValue(least, `${least} to ${cache.mostSeconds}`),
-    v.maxValue(cache.mostSeconds, `${least} to ${cache.mostSeconds}`),
+    v.minValue(min, `${min} to ${cache.maxSeconds}`),
+    v.maxValue(cache.maxSeconds, `${min} to ${cache.maxSeconds}`),
   );
 const fields = v.pipe(
   v.record(v.string(), v.unknown()),

@@ -2,5 +2,5 @@
 import * as v from "valibot";
 
 const tag = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.:@/-]{1,128}$/, "1 to 128 of A-Z a-z 0-9 _ . : @ / -"));
-export const tagList = (most: number) => v.pipe(v.array(tag), v.maxLength(most, `up to ${most} tags`));
+export const tagList = (max: number) => v.pipe(v.array(tag), v.maxLength(max, `up to ${max} tags`));
 export const dropped = v.strictObject({ tags: v.pipe(tagList(100), v.minLength(1, "1 to 100 tags")) });

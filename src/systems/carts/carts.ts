@@ -45,22 +45,22 @@ export type ClearResult = { outcome: "ok" } | OperationRefusal;
 
 export const cartKey = ({ kind, id }: CartRef) => `cart:${kind}:${id}`;
 export const ttlSeconds = 7 * 86_400;
-export const mostQuantity = 999;
-export const mostLines = 100;
+export const maxQuantity = 999;
+export const maxLines = 100;
 const ttl_seconds = String(ttlSeconds);
-const most_quantity = String(mostQuantity);
-const most_lines = String(mostLines);
+const max_quantity = String(maxQuantity);
+const max_lines = String(maxLines);
 const lineOf = (productId: string) => `product:${productId}`;
 
 const addItemScript = operationScript(addItemLua, {
   keys: ["cart"],
-  args: ["line", "quantity", "most_quantity", "most_lines", "ttl_seconds"],
+  args: ["line", "quantity", "max_quantity", "max_lines", "ttl_seconds"],
 });
-const setItemScript = operationScript(setItemLua, { keys: ["cart"], args: ["line", "quantity", "most_lines", "ttl_seconds"] });
+const setItemScript = operationScript(setItemLua, { keys: ["cart"], args: ["line", "quantity", "max_lines", "ttl_seconds"] });
 const clearScript = operationScript(clearLua, { keys: ["cart"], args: ["ttl_seconds"] });
 const mergeScript = operationScript(mergeLua, {
   keys: ["target", "source"],
-  args: ["strategy", "most_quantity", "most_lines", "ttl_seconds"],
+  args: ["strategy", "max_quantity", "max_lines", "ttl_seconds"],
 });
 
 /** Read a cart; one that is absent is an empty one. One hop. */
@@ -88,7 +88,7 @@ export async function getPriced(redis: Redis, ref: CartRef): Promise<PricedResul
 
 /** Add units of a product, never beyond the limits. See add-item.lua. */
 export async function addItem(redis: Redis, ref: CartRef, { product_id, quantity }: CartItem, op: Operation): Promise<AddItemResult> {
-  const args = { line: lineOf(product_id), quantity: String(quantity), most_quantity, most_lines, ttl_seconds };
+  const args = { line: lineOf(product_id), quantity: String(quantity), max_quantity, max_lines, ttl_seconds };
   const reply = await addItemScript(redis, { cart: cartKey(ref) }, args, op);
   if ("word" in reply && reply.word === "quantity_limit") return { outcome: reply.word, quantity: Number(reply.values[0]) };
   return written(reply);
@@ -96,7 +96,7 @@ export async function addItem(redis: Redis, ref: CartRef, { product_id, quantity
 
 /** Set a line; 0 removes it. See set-item.lua. */
 export async function setItem(redis: Redis, ref: CartRef, { product_id, quantity }: CartItem, op: Operation): Promise<SetItemResult> {
-  const args = { line: lineOf(product_id), quantity: String(quantity), most_lines, ttl_seconds };
+  const args = { line: lineOf(product_id), quantity: String(quantity), max_lines, ttl_seconds };
   return written(await setItemScript(redis, { cart: cartKey(ref) }, args, op));
 }
 
@@ -109,7 +109,7 @@ export async function clear(redis: Redis, ref: CartRef, op: Operation): Promise<
 
 /** Merge another cart into this one; the other is gone afterwards. See merge.lua. */
 export async function merge(redis: Redis, ref: CartRef, from: CartRef, strategy: Strategy, op: Operation): Promise<MergeResult> {
-  const args = { strategy, most_quantity, most_lines, ttl_seconds };
+  const args = { strategy, max_quantity, max_lines, ttl_seconds };
   return written(await mergeScript(redis, { target: cartKey(ref), source: cartKey(from) }, args, op));
 }
 

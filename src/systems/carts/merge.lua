@@ -3,15 +3,15 @@
 -- KEYS[1] target         hash  cart:user:<id> or cart:guest:<id>
 -- KEYS[2] source         hash  likewise
 -- ARGV[1] strategy       "sum", "max", "keep" or "replace"
--- ARGV[2] most_quantity  how many units a line may have
--- ARGV[3] most_lines     how many lines a cart may have
+-- ARGV[2] max_quantity  how many units a line may have
+-- ARGV[3] max_lines     how many lines a cart may have
 -- ARGV[4] ttl_seconds
 -- Reply: { "ok", field, text, … } the whole target | { "corrupt_record", field, … } | { "line_limit" }
 local target_key, source_key = unpack(KEYS)
-local strategy, most_quantity, most_lines, ttl_seconds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
+local strategy, max_quantity, max_lines, ttl_seconds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 
 local flat = redis.call("HGETALL", target_key)
-local changes, refusal = judge_merge(flat, redis.call("HGETALL", source_key), strategy, most_quantity, most_lines)
+local changes, refusal = judge_merge(flat, redis.call("HGETALL", source_key), strategy, max_quantity, max_lines)
 if refusal then
   return refusal
 end

@@ -104,7 +104,7 @@ export const routes = new Hono<App>()
     "/v1/carts/:kind/:id/merge",
     endpoint({
       summary: "Merge another cart into this one",
-      description: `Every line of either stays. Where both have it, strategy decides, up to ${carts.mostQuantity} units. The other cart is gone.`,
+      description: `Every line of either stays. Where both have it, strategy decides, up to ${carts.maxQuantity} units. The other cart is gone.`,
       scope: "carts",
       write: true,
       param,

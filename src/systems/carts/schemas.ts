@@ -1,18 +1,17 @@
 /** What calls on carts take and answer. */
 import * as v from "valibot";
-import { id } from "../../http/schema.ts";
+import { id, integerFrom } from "../../http/schema.ts";
 import * as carts from "./carts.ts";
 
-const whole = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 export const cartRef = { kind: v.picklist(["user", "guest"]), id };
-export const newItem = v.strictObject({ product_id: id, quantity: whole(1, carts.mostQuantity) });
-export const newQuantity = v.strictObject({ quantity: whole(0, carts.mostQuantity) });
+export const newItem = v.strictObject({ product_id: id, quantity: integerFrom(1, carts.maxQuantity) });
+export const newQuantity = v.strictObject({ quantity: integerFrom(0, carts.maxQuantity) });
 const seenTotal = v.pipe(v.string(), v.regex(/^\d{1,40}(\.\d{1,20})?$/, "a decimal from 0 as text"));
 export const purchase = v.strictObject({
   items: v.pipe(
     v.array(newItem),
-    v.minLength(1, `1 to ${carts.mostLines} items`),
-    v.maxLength(carts.mostLines, `1 to ${carts.mostLines} items`),
+    v.minLength(1, `1 to ${carts.maxLines} items`),
+    v.maxLength(carts.maxLines, `1 to ${carts.maxLines} items`),
     v.check((items) => new Set(items.map(({ product_id }) => product_id)).size === items.length, "each product once"),
   ),
   expect_total: v.optional(seenTotal),

@@ -3,18 +3,18 @@
 -- KEYS[1] cart         hash  cart:user:<id> or cart:guest:<id>
 -- ARGV[1] line         field of the line, product:<product id>
 -- ARGV[2] quantity     0 removes
--- ARGV[3] most_lines   how many lines a cart may have
+-- ARGV[3] max_lines   how many lines a cart may have
 -- ARGV[4] ttl_seconds
 -- Reply: { "ok", field, text, … } the whole cart | { "corrupt_record", field, … } other lines | { "line_limit" }
 local cart_key, line, quantity = KEYS[1], ARGV[1], ARGV[2]
-local most_lines, ttl_seconds = tonumber(ARGV[3]), ARGV[4]
+local max_lines, ttl_seconds = tonumber(ARGV[3]), ARGV[4]
 
 local flat = redis.call("HGETALL", cart_key)
 local lines, count, corrupt = read_lines(flat, line)
 if corrupt then
   return corrupt
 end
-if quantity ~= "0" and not lines[line] and count >= most_lines then
+if quantity ~= "0" and not lines[line] and count >= max_lines then
   return { "line_limit" }
 end
 

@@ -28,7 +28,7 @@ const configKey = (name: string) => `config:${name}`;
 const historyKey = (name: string) => `hop:config:${name}:history`;
 
 /** A config does not grow beyond this by merging, names and texts together. */
-export const mostBytes = 256 * 1024;
+export const maxBytes = 256 * 1024;
 
 /** Who asks for a change, and why ("" when that was not said); the scopes are those of its key. */
 export type Author = { by: string; reason: string; scopes: readonly string[] };
@@ -113,7 +113,7 @@ export async function update(redis: Redis, name: string, patch: Record<string, J
   const set = Object.entries(patch).filter(([, value]) => value !== null);
   const objects = set.filter(([, value]) => isObject(value));
   const texts = writeFields({}, Object.fromEntries([...objects, ...set]));
-  const counts = { max_bytes: String(mostBytes), removed: String(removed.length), objects: String(objects.length) };
+  const counts = { max_bytes: String(maxBytes), removed: String(removed.length), objects: String(objects.length) };
   const args = { ...saidBy(author), ...counts, changes: [...removed, ...flatten(texts)] };
   const reply = await write(redis, name, author, () => updateScript(redis, keysOf(name), args, op));
   if ("outcome" in reply) return reply;

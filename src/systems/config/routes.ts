@@ -15,7 +15,7 @@ const refuse = refusals({
   config_not_found: [404, "No config has this name."],
   config_field_not_found: [404, "No config has this name, or it does not have this field."],
   config_version_not_found: [404, "The config has no such version, or not any more: the last 100 are kept."],
-  config_too_large: [409, `With this change the config would be larger than ${config.mostBytes / 1024} KiB.`],
+  config_too_large: [409, `With this change the config would be larger than ${config.maxBytes / 1024} KiB.`],
 });
 
 const fields = v.pipe(
@@ -53,7 +53,7 @@ function authorOf(c: Context<App>): config.Author | Refusal {
 }
 
 /** Without control and format characters, nor the mark of bytes that were not UTF-8. */
-const isVisible = (text: string, most: number) => text.length <= most && /^[^\p{C}\p{Zl}\p{Zp}\ufffd]+$/u.test(text);
+const isVisible = (text: string, max: number) => text.length <= max && /^[^\p{C}\p{Zl}\p{Zp}\ufffd]+$/u.test(text);
 
 const readerOf = (c: Context<App>, fresh = false) => ({
   scopes: c.var.caller.scopes,

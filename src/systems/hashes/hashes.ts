@@ -39,7 +39,7 @@ export type Amount = number | string;
 const hashName = ["hash"] as const;
 const writeScript = operationScript(writeLua, { keys: hashName, args: ["replaces", "removed", "changes..."] });
 const setFieldScript = operationScript(setFieldLua, { keys: hashName, args: ["field", "text", "only_new"] });
-const incrementScript = operationScript(incrementLua, { keys: hashName, args: ["field", "by", "whole", "least", "most"] });
+const incrementScript = operationScript(incrementLua, { keys: hashName, args: ["field", "by", "is_integer", "min", "max"] });
 const removeScript = operationScript(removeLua, { keys: hashName, args: [] });
 const removeFieldsScript = operationScript(removeFieldsLua, { keys: hashName, args: ["all_absent", "fields..."] });
 
@@ -141,7 +141,7 @@ export type Increment = { by: Amount; min?: Amount | undefined; max?: Amount | u
 
 /** Add to a field, exactly (HINCRBY, HINCRBYFLOAT without the float). See increment.lua. */
 export async function increment(redis: Redis, hash: string, field: string, { by, min, max }: Increment, op: Operation): Promise<IncrementResult> {
-  const args = { field, by: String(by), whole: typeof by === "number" ? "1" : "", least: String(min ?? ""), most: String(max ?? "") };
+  const args = { field, by: String(by), is_integer: typeof by === "number" ? "1" : "", min: String(min ?? ""), max: String(max ?? "") };
   const reply = await incrementScript(redis, { hash }, args, op);
   if ("outcome" in reply) return reply;
   const value = reply.values[0] ?? "";

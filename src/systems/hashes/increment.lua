@@ -3,28 +3,28 @@
 -- KEYS[1] hash
 -- ARGV[1] field
 -- ARGV[2] by     decimal text
--- ARGV[3] whole  "1" when the stored number must be a whole one too, and the sum within ±(2^53 - 1)
--- ARGV[4] least  decimal text, "" for none
--- ARGV[5] most   decimal text, "" for none
+-- ARGV[3] is_integer  "1" when the stored number must be an integer too, and the sum within ±(2^53 - 1)
+-- ARGV[4] min    decimal text, "" for none
+-- ARGV[5] max    decimal text, "" for none
 -- Reply: { "ok", text } | { "out_of_bounds", the text that stays } | { "corrupt_record" }
 local hash = KEYS[1]
-local field, by, whole, least, most = unpack(ARGV)
+local field, by, is_integer, min, max = unpack(ARGV)
 
 local stored = redis.call("HGET", hash, field) or "0"
 local value = decimal(stored)
-if not value or (whole == "1" and (value.places > 0 or decimal_text(value) ~= stored)) then
+if not value or (is_integer == "1" and (value.places > 0 or decimal_text(value) ~= stored)) then
   return { "corrupt_record" }
 end
 local sum = add_decimals(value, decimal(by))
 local text = decimal_text(sum)
-local too_little = least ~= "" and compare_decimals(sum, decimal(least)) < 0
-local too_much = most ~= "" and compare_decimals(sum, decimal(most)) > 0
-local too_large = not decimal(text) or (whole == "1" and (#sum.digits > 16 or tonumber(sum.digits) > 9007199254740991))
+local too_little = min ~= "" and compare_decimals(sum, decimal(min)) < 0
+local too_much = max ~= "" and compare_decimals(sum, decimal(max)) > 0
+local too_large = not decimal(text) or (is_integer == "1" and (#sum.digits > 16 or tonumber(sum.digits) > 9007199254740991))
 if too_little or too_much or too_large then
   return { "out_of_bounds", stored }
 end
 
-if whole == "1" then
+if is_integer == "1" then
   redis.call("HINCRBY", hash, field, by)
   return { "ok", text }
 end

@@ -58,8 +58,8 @@ export type SaveResult = ({ outcome: "ok"; created: boolean } & Read) | { outcom
 export type UpdateResult = ({ outcome: "ok" } & Read) | { outcome: "too_many_fields" } | ProductRefusal;
 export type RemoveResult = { outcome: "ok" } | ProductRefusal;
 
-export const mostFields = 64;
-export const mostStock = 1e9;
+export const maxFields = 64;
+export const maxStock = 1e9;
 /** Texts that the seed writes when nothing is given. */
 const defaults = { category: "", sku: "", description: "", rating: 0 };
 
@@ -68,7 +68,7 @@ export const productScript = <const A extends Names>(file: LuaFile, args: A) => 
 
 const readScript = readingScript(readLua, { keys: ["products..."], args: ["fields..."] });
 const saveScript = productScript(saveLua, ["id", "only_new", "fields..."]);
-const updateScript = productScript(updateLua, ["most_fields", "removed", "changes..."]);
+const updateScript = productScript(updateLua, ["max_fields", "removed", "changes..."]);
 const removeScript = productScript(removeLua, []);
 
 /** Read a product, whole or the named fields of it. See {@link readTexts}. */
@@ -139,7 +139,7 @@ async function save(redis: Redis, id: string, product: NewProduct, op: Operation
 export async function update(redis: Redis, id: string, patch: ProductPatch, op: Operation): Promise<UpdateResult> {
   const removed = Object.keys(patch).filter((field) => patch[field] === null);
   const set = writeFields(schema, Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== null)));
-  const args = { most_fields: String(mostFields), removed: String(removed.length), changes: [...removed, ...flatten(set)] };
+  const args = { max_fields: String(maxFields), removed: String(removed.length), changes: [...removed, ...flatten(set)] };
   const reply = await updateScript(redis, keysOf(id), args, op);
   if ("outcome" in reply) return reply;
   if (reply.word !== "ok") return refusal(reply, ["too_many_fields"]);

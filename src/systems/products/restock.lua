@@ -4,16 +4,16 @@
 -- KEYS[1] product     hash  product:<id>
 -- KEYS[2] holds       zset  hop:holds:<id>
 -- ARGV[1] quantity
--- ARGV[2] most_stock  how large a stock may become
+-- ARGV[2] max_stock  how large a stock may become
 -- Reply: { "ok", units that remain } | { "product_not_found" } | { "corrupt_record", field } | { "out_of_range", stock }
 local product_key = KEYS[1]
-local quantity, most_stock = tonumber(ARGV[1]), tonumber(ARGV[2])
+local quantity, max_stock = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 local product, refusal = read_product(product_key, { "stock" })
 if refusal then
   return refusal
 end
-if stock_of(product.stock) + quantity > most_stock then
+if stock_of(product.stock) + quantity > max_stock then
   return { "out_of_range", product.stock }
 end
 

@@ -4,11 +4,11 @@ import * as v from "valibot";
 import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { refusals } from "../../http/problem.ts";
-import { id } from "../../http/schema.ts";
+import { id, integerFrom } from "../../http/schema.ts";
 import * as discounts from "./discounts.ts";
 import * as holds from "./holds.ts";
 import { productProblems } from "./problems.ts";
-import { units, wholeNumber } from "./schemas.ts";
+import { units } from "./schemas.ts";
 import * as stock from "./stock.ts";
 
 const refuse = refusals({
@@ -41,7 +41,7 @@ export const routes = new Hono<App>()
       scope: "products",
       write: true,
       param,
-      body: v.strictObject({ quantity: wholeNumber(1, 1000), expect_price: v.optional(seenPrice) }),
+      body: v.strictObject({ quantity: integerFrom(1, 1000), expect_price: v.optional(seenPrice) }),
       answers: { 200: v.object({ product_id: v.string(), quantity: v.number(), unit_price: money, total: money, remaining: v.number() }) },
       problems: [...common, "insufficient_stock", "price_changed"],
     }),
@@ -117,7 +117,7 @@ export const routes = new Hono<App>()
       scope: "products",
       write: true,
       param,
-      body: v.strictObject({ quantity: units, ttl_seconds: v.optional(wholeNumber(10, 86_400), 900) }),
+      body: v.strictObject({ quantity: units, ttl_seconds: v.optional(integerFrom(10, 86_400), 900) }),
       answers: { 201: v.object({ hold_id: v.string(), expires_at: v.string(), remaining: v.number() }) },
       problems: [...common, "insufficient_stock"],
     }),

@@ -1,11 +1,11 @@
 /** What calls on products take and answer. */
 import * as v from "valibot";
-import { id, readOnly, scalarValue, textOf, withCustomFields } from "../../http/schema.ts";
+import { id, integerFrom, readOnly, scalarValue, textOf, withCustomFields } from "../../http/schema.ts";
 import * as products from "./products.ts";
 
 const name = v.pipe(textOf(1024), v.nonEmpty("not empty"));
 const price = v.pipe(v.string(), v.regex(/^(0|[1-9]\d{0,14})(\.\d{1,4})?$/, "a decimal from 0 as text, up to 4 decimals"));
-const stock = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(products.mostStock));
+const stock = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(products.maxStock));
 const text = textOf(4096);
 const rating = v.pipe(
   v.number(),
@@ -19,8 +19,8 @@ const optional = { category: v.optional(text), sku: v.optional(text), descriptio
 const always = [...Object.keys(optional), "list_price"];
 const fewFields = <T extends object>() =>
   v.check<T, string>(
-    (body) => new Set([...Object.keys(body), ...always]).size - ("id" in body ? 1 : 0) <= products.mostFields,
-    `up to ${products.mostFields} fields, list_price included`,
+    (body) => new Set([...Object.keys(body), ...always]).size - ("id" in body ? 1 : 0) <= products.maxFields,
+    `up to ${products.maxFields} fields, list_price included`,
   );
 const whole = { name, price, stock, ...optional, list_price: readOnly };
 export const newProduct = v.pipe(withCustomFields({ id: v.optional(id), ...whole }, v.nullable(scalarValue)), fewFields());
@@ -54,5 +54,4 @@ export const product = v.objectWithRest(
   v.unknown(),
 );
 
-export const wholeNumber = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
-export const units = wholeNumber(1, products.mostStock);
+export const units = integerFrom(1, products.maxStock);

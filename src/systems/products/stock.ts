@@ -3,7 +3,7 @@
 import { numberIn } from "../../redis/error.ts";
 import type { Operation } from "../../redis/operation.ts";
 import type { Redis } from "../../redis/wire.ts";
-import { keysOf, mostStock, type ProductRefusal, productScript, refusal } from "./products.ts";
+import { keysOf, maxStock, type ProductRefusal, productScript, refusal } from "./products.ts";
 import purchaseLua from "./purchase.lua";
 import restockLua from "./restock.lua";
 
@@ -15,7 +15,7 @@ export type PurchaseResult =
 export type RestockResult = { outcome: "ok"; remaining: number } | { outcome: "out_of_range"; stock: number } | ProductRefusal;
 
 const purchaseScript = productScript(purchaseLua, ["quantity", "expect_price"]);
-const restockScript = productScript(restockLua, ["quantity", "most_stock"]);
+const restockScript = productScript(restockLua, ["quantity", "max_stock"]);
 
 /** Sell units, never more than there are; `expectPrice` refuses another price. See purchase.lua. */
 export async function purchase(
@@ -33,9 +33,9 @@ export async function purchase(
   return refusal(reply, []);
 }
 
-/** Add units to the stock, up to {@link mostStock}. See restock.lua. */
+/** Add units to the stock, up to {@link maxStock}. See restock.lua. */
 export async function restock(redis: Redis, id: string, quantity: number, op: Operation): Promise<RestockResult> {
-  const reply = await restockScript(redis, keysOf(id), { quantity: String(quantity), most_stock: String(mostStock) }, op);
+  const reply = await restockScript(redis, keysOf(id), { quantity: String(quantity), max_stock: String(maxStock) }, op);
   if ("outcome" in reply) return reply;
   const [units] = reply.values;
   if (reply.word === "ok") return { outcome: "ok", remaining: numberIn(units) };

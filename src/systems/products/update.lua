@@ -3,13 +3,13 @@
 -- Prepare: settle_holds
 -- KEYS[1] product      hash  product:<id>
 -- KEYS[2] holds        zset  hop:holds:<id>
--- ARGV[1] most_fields  how many fields a product may have, list_price included
+-- ARGV[1] max_fields  how many fields a product may have, list_price included
 -- ARGV[2] removed      how many of the changes are names of fields to remove; they come first
 -- ARGV[3] changes...   names to remove, then field, text, …
 -- Reply: { "ok", field, text, … } the whole product | { "product_not_found" } | { "too_many_fields" }
 --      | { "corrupt_record", field, … } the merged product would still have these
 local product_key = KEYS[1]
-local most_fields, removed = tonumber(ARGV[1]), tonumber(ARGV[2])
+local max_fields, removed = tonumber(ARGV[1]), tonumber(ARGV[2])
 
 local product = read_hash(product_key)
 if next(product) == nil then
@@ -25,7 +25,7 @@ if corrupt then
   return corrupt
 end
 local flat = flatten(product)
-if #set > 0 and #flat / 2 + (product.list_price and 0 or 1) > most_fields then
+if #set > 0 and #flat / 2 + (product.list_price and 0 or 1) > max_fields then
   return { "too_many_fields" }
 end
 

@@ -67,7 +67,7 @@ export type UpdateResult =
   | OperationRefusal;
 export type RemoveResult = { outcome: "ok" } | { outcome: "profile_not_found" } | Contended | { outcome: "corrupt_record" } | OperationRefusal;
 
-export const mostFields = 64;
+export const maxFields = 64;
 export const publicFields = ["username", "first_name", "avatar", "bio", "joined"];
 /** Texts that the seed writes when nothing is given. */
 const defaults = { first_name: "", last_name: "", avatar: "", bio: "" };
@@ -78,7 +78,7 @@ const saveScript = operationScript(saveLua, {
 });
 const updateScript = operationScript(updateLua, {
   keys: ["profile", "username_claim", "email_claim", "old_username_claim", "old_email_claim", "username_rival", "email_rival"],
-  args: ["id", "username", "email", "old_username", "old_email", "username_rival_id", "email_rival_id", "most_fields", "removed", "changes..."],
+  args: ["id", "username", "email", "old_username", "old_email", "username_rival_id", "email_rival_id", "max_fields", "removed", "changes..."],
 });
 const removeScript = operationScript(removeLua, {
   keys: ["profile", "username_claim", "email_claim"],
@@ -135,7 +135,7 @@ export async function update(redis: Redis, id: string, patch: ProfilePatch, op: 
     updateScript(
       redis,
       { profile: profileKey(id), ...keys },
-      { id, ...args, most_fields: String(mostFields), removed: String(removed.length), changes },
+      { id, ...args, max_fields: String(maxFields), removed: String(removed.length), changes },
       op,
     ),
   );

@@ -28,8 +28,8 @@ const known = {
 const always = ["first_name", "last_name", "avatar", "bio", "verified", "joined"];
 const fewFields = <T extends object>() =>
   v.check<T, string>(
-    (body) => new Set([...Object.keys(body), ...always]).size - ("id" in body ? 1 : 0) <= profiles.mostFields,
-    `up to ${profiles.mostFields} fields`,
+    (body) => new Set([...Object.keys(body), ...always]).size - ("id" in body ? 1 : 0) <= profiles.maxFields,
+    `up to ${profiles.maxFields} fields`,
   );
 
 export const newProfile = v.pipe(withCustomFields({ id: v.optional(id), username, email, ...known }, v.nullable(scalarValue)), fewFields());
@@ -49,7 +49,7 @@ export const patch = v.pipe(
     },
     v.nullable(scalarValue),
   ),
-  v.check((body) => Object.values(body).filter((value) => value !== null).length <= profiles.mostFields, `up to ${profiles.mostFields} fields`),
+  v.check((body) => Object.values(body).filter((value) => value !== null).length <= profiles.maxFields, `up to ${profiles.maxFields} fields`),
 );
 export const profile = v.objectWithRest(
   {

@@ -14,14 +14,14 @@
 -- ARGV[5] old_email
 -- ARGV[6] username_rival_id   "" when none is known
 -- ARGV[7] email_rival_id
--- ARGV[8] most_fields         how many fields a profile may have
+-- ARGV[8] max_fields         how many fields a profile may have
 -- ARGV[9] removed             how many of the changes are names of fields to remove; they come first
 -- ARGV[10] changes...         names to remove, then field, text, …
 -- Reply: { "ok", field, text, … } the whole profile | { "profile_not_found" } | { "too_many_fields" } | { "corrupt_record" }
 --      | { "username_taken" } | { "email_taken" } | { "moved", username, email } | { "rival", field, id }
 local profile_key, id = KEYS[1], ARGV[1]
 local claims = read_claims(KEYS, ARGV)
-local most_fields, removed = tonumber(ARGV[8]), tonumber(ARGV[9])
+local max_fields, removed = tonumber(ARGV[8]), tonumber(ARGV[9])
 
 local profile, before = read_hash(profile_key)
 local fields_before = #before
@@ -35,7 +35,7 @@ end
 
 local gone, set = judge_merge_patch(profile, ARGV, 10, removed)
 local flat = flatten(profile)
-if #flat > 2 * most_fields and #flat > fields_before then
+if #flat > 2 * max_fields and #flat > fields_before then
   return { "too_many_fields" }
 end
 if #flat == 0 then

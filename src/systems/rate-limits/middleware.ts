@@ -51,9 +51,9 @@ export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { r
     else {
       const algorithm = limit.algorithm ?? "fixed";
       const isFirst = purse.askingSince + askingMs <= askedAt;
-      const most = isFirst && algorithm === "fixed" ? Math.max(1, Math.floor(limit.limit / 100)) : 1;
+      const max = isFirst && algorithm === "fixed" ? Math.max(1, Math.floor(limit.limit / 100)) : 1;
       if (isFirst) purse.askingSince = askedAt;
-      const check = rateLimits.check(limit.id, { ...limit, algorithm, cost: 1 }, most, (answer) => {
+      const check = rateLimits.check(limit.id, { ...limit, algorithm, cost: 1 }, max, (answer) => {
         if (isFirst) purse.askingSince = 0;
         if (!put(purse, limit, answer, askedAt)) throw new Refused("rate_limited");
       });

@@ -4,20 +4,18 @@ import * as v from "valibot";
 import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { problem } from "../../http/problem.ts";
-import { id } from "../../http/schema.ts";
+import { id, integerFrom } from "../../http/schema.ts";
 import { limitHeaders } from "./headers.ts";
 import { refuse } from "./problems.ts";
 import * as rateLimits from "./rate-limits.ts";
 
 const endpointName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.:/-]{1,128}$/, "1 to 128 of A-Z a-z 0-9 _ . : / -"));
-const wholeNumber = (most: number) =>
-  v.pipe(v.number(), v.integer("a whole number"), v.minValue(1, `1 to ${most}`), v.maxValue(most, `1 to ${most}`));
 const policy = v.pipe(
   v.strictObject({
     endpoint: endpointName,
-    limit: wholeNumber(1e9),
-    window_seconds: wholeNumber(31_536_000),
-    cost: v.optional(wholeNumber(1e9), 1),
+    limit: integerFrom(1, 1e9),
+    window_seconds: integerFrom(1, 31_536_000),
+    cost: v.optional(integerFrom(1, 1e9), 1),
     algorithm: v.optional(v.picklist(["fixed", "sliding"], "fixed or sliding"), "fixed"),
   }),
   v.forward(
@@ -102,7 +100,7 @@ export const routes = new Hono<App>()
       scope: "rate-limits",
       write: true,
       param,
-      body: v.strictObject({ endpoint: endpointName, cost: v.optional(wholeNumber(1e9), 1) }),
+      body: v.strictObject({ endpoint: endpointName, cost: v.optional(integerFrom(1, 1e9), 1) }),
       answers: { 200: use },
       problems: ["corrupt_record"],
     }),

@@ -7,7 +7,7 @@ import { after } from "../../http/database.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
-import { id, readOnly, scalarValue, textOf, withCustomFields } from "../../http/schema.ts";
+import { id, integerFrom, readOnly, scalarValue, textOf, withCustomFields } from "../../http/schema.ts";
 import { maxSeconds } from "./life.ts";
 import { sessionProblems } from "./problems.ts";
 import { session, shown } from "./schemas.ts";
@@ -30,10 +30,7 @@ const fixed = {
   expires_in: readOnly,
 };
 const customFields = withCustomFields(fixed, v.nullable(scalarValue));
-const mostCustom = sessions.mostFields - 8;
-
-const wholeNumber = (least: number, most: number) =>
-  v.pipe(v.number(), v.integer(), v.minValue(least, `${least} to ${most}`), v.maxValue(most, `${least} to ${most}`));
+const maxCustom = sessions.maxFields - 8;
 
 const newSession = v.strictObject({
   user_id: id,
@@ -43,11 +40,11 @@ const newSession = v.strictObject({
   data: v.optional(
     v.pipe(
       customFields,
-      v.check((data) => Object.keys(data).length <= mostCustom, `up to ${mostCustom} fields`),
+      v.check((data) => Object.keys(data).length <= maxCustom, `up to ${maxCustom} fields`),
     ),
   ),
-  ttl_seconds: v.optional(wholeNumber(60, maxSeconds), 86_400),
-  max_sessions: v.optional(wholeNumber(1, 1000)),
+  ttl_seconds: v.optional(integerFrom(60, maxSeconds), 86_400),
+  max_sessions: v.optional(integerFrom(1, 1000)),
   rotate_from: v.optional(v.string()),
   merge_cart_from: v.optional(id),
   cookie: v.optional(v.boolean()),
@@ -177,7 +174,7 @@ export const routes = new Hono<App>()
       param: one,
       body: v.pipe(
         customFields,
-        v.check((body) => Object.values(body).filter((value) => value !== null).length <= mostCustom, `up to ${mostCustom} fields`),
+        v.check((body) => Object.values(body).filter((value) => value !== null).length <= maxCustom, `up to ${maxCustom} fields`),
       ),
       mergePatch: true,
       answers: { 200: session },

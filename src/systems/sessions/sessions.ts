@@ -62,9 +62,9 @@ export type UpdateResult = { outcome: "ok"; session: Session; etag: string } | N
 export type RemoveResult = { outcome: "ok" } | NotFound | OperationRefusal;
 export type RemoveAllResult = { outcome: "ok" } | OperationRefusal;
 
-export const mostFields = 64;
+export const maxFields = 64;
 const max_seconds = String(maxSeconds);
-const mostTries = 4;
+const maxTries = 4;
 
 const createScript = operationScript(createLua, {
   keys: ["session", "index", "rotated", "rotated_index", "cart", "guest_cart", "others..."],
@@ -109,7 +109,7 @@ export async function create(redis: Redis, asked: NewSession, secretKey: string,
   const old = parseToken(asked.rotate_from ?? "");
   const cart = carts.cartKey({ kind: "user", id: user_id });
   const guest = asked.merge_cart_from;
-  const reply = await withKnown(redis, user_id, max_sessions === undefined ? 1 : mostTries, (ids, final) =>
+  const reply = await withKnown(redis, user_id, max_sessions === undefined ? 1 : maxTries, (ids, final) =>
     createScript(
       redis,
       {
@@ -132,8 +132,8 @@ export async function create(redis: Redis, asked: NewSession, secretKey: string,
         rotated_hash: old?.secretHash ?? "",
         max_seconds,
         max_entries: "1000",
-        max_quantity: String(carts.mostQuantity),
-        max_lines: String(carts.mostLines),
+        max_quantity: String(carts.maxQuantity),
+        max_lines: String(carts.maxLines),
         cart_seconds: String(carts.ttlSeconds),
         fields: flatten(writeFields(schema, given)),
       },
@@ -235,7 +235,7 @@ export async function update(
       user_id: userId,
       session_id: sessionId,
       max_seconds,
-      max_fields: String(mostFields),
+      max_fields: String(maxFields),
       removed: String(removed.length),
       changes: [...removed, ...flatten(set)],
     },
@@ -271,7 +271,7 @@ async function end(redis: Redis, token: Token, op: Operation): Promise<RemoveRes
 export async function removeAll(redis: Redis, userId: string, except: string | undefined, op: Operation): Promise<RemoveAllResult> {
   // Preconditions ask for the content of an entity; a list of sessions is none.
   if (op.ifMatch || op.ifNoneMatch) return { outcome: "precondition_failed", etag: "" };
-  const reply = await withKnown(redis, userId, mostTries, (ids, final) =>
+  const reply = await withKnown(redis, userId, maxTries, (ids, final) =>
     removeAllScript(redis, { index: indexKey(userId), sessions: ids.map(sessionKey) }, { except: except ?? "", final }, op),
   );
   if ("outcome" in reply) return reply;

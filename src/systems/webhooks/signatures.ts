@@ -13,7 +13,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import * as v from "valibot";
 
 /** No shorter secret is taken, in bytes. */
-const leastBytes = 16;
+const minBytes = 16;
 const configuration = v.pipe(
   v.string(),
   v.parseJson(),
@@ -21,7 +21,7 @@ const configuration = v.pipe(
     v.pipe(v.string(), v.regex(/^[\w.@-]{1,128}$/)),
     v.pipe(
       v.strictObject({ scheme: v.picklist(["standard", "stripe", "github"]), secrets: v.pipe(v.array(v.string()), v.nonEmpty()) }),
-      v.check(({ scheme, secrets }) => secrets.every((secret) => keyOf(scheme, secret).length >= leastBytes)),
+      v.check(({ scheme, secrets }) => secrets.every((secret) => keyOf(scheme, secret).length >= minBytes)),
     ),
   ),
   v.check((sources) => Object.keys(sources).length > 0),

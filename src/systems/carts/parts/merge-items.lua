@@ -2,13 +2,13 @@
 -- beside the script's other writes, apply.
 --
 -- Every line of either cart is in the merged one. Where both have a line the strategy decides: `sum` adds, `max` takes
--- the larger, `keep` the target's, `replace` the source's. A line ends at most_quantity: the rest of it is dropped.
+-- the larger, `keep` the target's, `replace` the source's. A line ends at max_quantity: the rest of it is dropped.
 -- Fields that are no lines go along where the target does not have them.
 -- Uses: lines.lua
 
 -- What to write into the target, as the flat list that HSET takes, or nil and the refusal: { "corrupt_record", field, … }
--- or { "line_limit" } when the target would grow beyond most_lines. A refused merge leaves both carts as they are.
-local function judge_merge(target, source, strategy, most_quantity, most_lines)
+-- or { "line_limit" } when the target would grow beyond max_lines. A refused merge leaves both carts as they are.
+local function judge_merge(target, source, strategy, max_quantity, max_lines)
   local have, count, corrupt = read_lines(target)
   local add, _, corrupt_too = read_lines(source)
   if corrupt or corrupt_too then
@@ -31,7 +31,7 @@ local function judge_merge(target, source, strategy, most_quantity, most_lines)
         grown = grown + 1
       end
       -- What another service let grow beyond the limit stays as it is, and grows no further.
-      merged = math.min(merged, math.max(most_quantity, ours or 0))
+      merged = math.min(merged, math.max(max_quantity, ours or 0))
       if merged ~= ours then
         append(changes, { field, integer_text(merged) })
       end
@@ -39,7 +39,7 @@ local function judge_merge(target, source, strategy, most_quantity, most_lines)
       append(changes, { field, source[i + 1] })
     end
   end
-  if grown > count and grown > most_lines then
+  if grown > count and grown > max_lines then
     return nil, { "line_limit" }
   end
   return changes
