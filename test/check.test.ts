@@ -229,6 +229,7 @@ describe("checks together", () => {
     },
     keys: ["gates"],
     args: ["one", "two"],
+    refusals: ["first", "always", "fresh"],
     settle: (words) => said.push(words),
   });
   const gates = () => redis("LRANGE", "gates", 0, -1);

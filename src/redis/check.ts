@@ -96,13 +96,13 @@ function settle(reply: unknown, checks: readonly Check[], writes: boolean): unkn
   if (!Array.isArray(reply)) throw malformed(writes);
   let rest: unknown[] = reply;
   let refusal: string | undefined;
-  for (const { settle } of checks) {
+  for (const { settle, refusals } of checks) {
     if (!/^\d+$/.test(String(rest[0]))) throw malformed(writes);
     const words = rest.slice(1, 1 + Number(rest[0]));
     rest = rest.slice(1 + words.length);
     if (!isStrings(words)) throw malformed(writes);
     if (words.length) settle?.(words);
-    refusal = words[0] ?? refusal;
+    refusal = refusals.find((word) => word === words[0]) ?? (words.length ? undefined : refusal);
   }
   if (rest.length === 0) throw refusal === undefined ? malformed(writes) : new Refused(refusal);
   return rest;

@@ -31,6 +31,8 @@ export type Check = {
   file: LuaFile;
   keys: string[];
   args: string[];
+  /** The first words with which it refuses; any other refusal is a malformed answer. */
+  refusals: readonly string[];
   settle?(words: string[]): void;
   /** The same check for a hop that only reads: commands in front of the others, and what judges their replies. */
   reading?: { commands: (string | number)[][]; passes(replies: unknown[]): boolean };

@@ -41,10 +41,19 @@ function plainScript<K extends Names, A extends Names>(kind: "reading" | "repair
     evaluate(redis, body, inOrder(names.keys, keys), inOrder(names.args, args));
 }
 
-/** A check's Lua, bound as a script is: a function of named keys and arguments giving the check. */
-export function checkScript<const K extends Names, const A extends Names>(when: Check["when"], file: LuaFile, names: Binding<K, A>) {
+/**
+ * A check's Lua, bound as a script is.
+ * @param refusals the first words with which it refuses
+ * @returns a function of named keys and arguments giving the check
+ */
+export function checkScript<const K extends Names, const A extends Names>(
+  when: Check["when"],
+  file: LuaFile,
+  refusals: readonly string[],
+  names: Binding<K, A>,
+) {
   bindings.push({ file, kind: "check", ...names });
-  return (keys: Values<K>, args: Values<A>): Check => ({ when, file, keys: inOrder(names.keys, keys), args: inOrder(names.args, args) });
+  return (keys: Values<K>, args: Values<A>): Check => ({ when, file, refusals, keys: inOrder(names.keys, keys), args: inOrder(names.args, args) });
 }
 
 /** Values by name, in the header's order, the variadic one spread out. */

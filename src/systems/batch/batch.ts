@@ -12,8 +12,8 @@ export type Dispatch = (request: Request, redis: Redis) => Promise<Response>;
 export async function run(redis: Redis, items: (Request | Response)[], dispatch: Dispatch): Promise<Response[]> {
   const answers: Response[] = [];
   for (const group of groupsOf(items)) {
-    const connect = group.length > 1 ? sharePipeline(redis) : () => share(redis);
-    answers.push(...(await Promise.all(group.map((item) => (item instanceof Response ? item : dispatch(item, connect()))))));
+    const connection = group.length > 1 ? sharePipeline(redis) : () => share(redis);
+    answers.push(...(await Promise.all(group.map((item) => (item instanceof Response ? item : dispatch(item, connection()))))));
   }
   return answers;
 }

@@ -45,7 +45,7 @@ export type ResetResult = { outcome: "ok" } | OperationRefusal;
 
 const bucket = { keys: ["uses", "windows"], args: ["slots", "longer_ms", "policies..."] } as const;
 const consumeScript = operationScript(consumeLua, bucket);
-const limitCheck = checkScript("first", limitLua, bucket);
+const limitCheck = checkScript("first", limitLua, ["rate_limited"], bucket);
 const listScript = readingScript(listLua, { keys: ["uses", "windows"], args: [] });
 const refundScript = operationScript(refundLua, { keys: ["uses", "windows"], args: ["endpoint", "cost", "longer_ms"] });
 const resetScript = operationScript(resetLua, { keys: ["uses", "windows"], args: ["endpoints..."] });
@@ -123,5 +123,8 @@ export async function reset(redis: Redis, id: string, endpoint: string | undefin
   return reply.word === "ok" ? { outcome: "ok" } : refusedBy(reply.word, []);
 }
 
-const useOf = (endpoint: string, used = "0", ms = ""): Use => ({ endpoint, used: numberIn(used), resetIn: ms === "" ? null : seconds(ms) });
+function useOf(endpoint: string, used = "0", ms = ""): Use {
+  if (used.startsWith("-")) throw malformed(true);
+  return { endpoint, used: numberIn(used), resetIn: ms === "" ? null : seconds(ms) };
+}
 const seconds = (ms: string) => Math.ceil(numberIn(ms) / 1000);

@@ -15,7 +15,10 @@ import guardLua from "./guard.lua";
 import { judgeLife, maxSeconds } from "./life.ts";
 import { parseToken } from "./tokens.ts";
 
-const guard = checkScript("always", guardLua, { keys: ["session", "index"], args: ["user_id", "session_id", "secret_hash", "max_seconds"] });
+const guard = checkScript("always", guardLua, ["unauthorized", "corrupt_record"], {
+  keys: ["session", "index"],
+  args: ["user_id", "session_id", "secret_hash", "max_seconds"],
+});
 
 /**
  * What a token presents. `callerId` is made of the secret too: a replay of a call that ends its own session is answered

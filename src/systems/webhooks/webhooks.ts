@@ -16,7 +16,7 @@ import latestLua from "./latest.lua";
 export const recordSeconds = 7 * 86_400;
 const latestSeconds = 30 * 86_400;
 
-const latestScript = checkScript("fresh", latestLua, { keys: ["latest"], args: ["at", "ttl_seconds"] });
+const latestScript = checkScript("fresh", latestLua, ["outdated"], { keys: ["latest"], args: ["at", "ttl_seconds"] });
 
 /** Lets an event pass that is not older than the last one of its type for this object. Its refusal is `outdated`. */
 export const latest = (type: string, object: string, at: number): Check =>
