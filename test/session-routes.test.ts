@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { definedRoutes } from "../src/build/openapi.ts";
 import { ownCredentials, systems } from "../src/systems/index.ts";
-import { dump } from "./proof/samples.ts";
+import { expectUnchanged, snapshot } from "./proof/snapshot.ts";
 import { fresh, startWorld } from "./world.ts";
 
 const world = await startWorld();
@@ -42,24 +42,6 @@ const send = ({ method, path }: { method: string; path: string }, token: string)
     ...(`${method} ${path}` in bodies && { json: bodies[`${method} ${path}`] }),
   });
 
-/** All keys with type and content, and when each ends: nothing may move it, and time alone lets its TTL run. */
-async function stored() {
-  const entries = await dump(world);
-  const now = Date.now();
-  return entries
-    .map(([key, type, ttl, content]) => ({ key, type, content, endsAt: ttl < 0 ? ttl : now + ttl }))
-    .sort((a, b) => (a.key < b.key ? -1 : 1));
-}
-type Stored = Awaited<ReturnType<typeof stored>>;
-
-/** A write renews a TTL by far more than reading the clock can be off. */
-function expectSame(after: Stored, before: Stored, name: string) {
-  const rounded = (entries: Stored, than: Stored) =>
-    entries.map((entry, i) => ({ ...entry, endsAt: Math.abs(entry.endsAt - (than[i]?.endsAt ?? 0)) < slackMs ? "as before" : entry.endsAt }));
-  expect(rounded(after, before), name).toEqual(rounded(before, before));
-}
-const slackMs = 3000;
-
 const [user, id, secret] = victim.token.split(".") as [string, string, string];
 const encoded = (text: string) => Buffer.from(text).toString("base64url");
 const stranger = await signIn();
@@ -93,18 +75,18 @@ test("the walk knows a body for every route that takes one, and a value for ever
 
 describe.each(Object.entries(tokens))("%s", (_, token) => {
   test("is 401 on every route, and the database is what it was", async () => {
-    const before = await stored();
+    const before = await snapshot(world);
     for (const route of routes) {
       const answer = await send(route, token);
       const name = `${route.method} ${route.path}`;
       expect([name, answer.status, route.method === "HEAD" ? "unauthorized" : answer.body.code]).toEqual([name, 401, "unauthorized"]);
-      expectSame(await stored(), before, name);
+      expectUnchanged(await snapshot(world), before, name);
     }
   });
 });
 
 test("a stranger's living session reaches its own data only: the victim's is as it was on every route", async () => {
-  const ofVictim = async () => (await stored()).filter((entry) => JSON.stringify(entry).includes(victim.user));
+  const ofVictim = async () => (await snapshot(world)).filter((entry) => JSON.stringify(entry).includes(victim.user));
   const before = await ofVictim();
   expect(before.length).toBeGreaterThan(3);
   for (const route of routes) {
@@ -112,7 +94,7 @@ test("a stranger's living session reaches its own data only: the victim's is as 
     const name = `${route.method} ${route.path}`;
     if (route.path.includes(":session_id") && route.method !== "HEAD") expect([name, status]).toEqual([name, 404]);
     expect(text, name).not.toContain(victim.user);
-    expectSame(await ofVictim(), before, name);
+    expectUnchanged(await ofVictim(), before, name);
   }
 });
 
