@@ -13,7 +13,7 @@ describeEntity(world, {
   createdBy: (id) => ["POST /v1/profiles", { id, ...person(id) }],
   body: (id) => ({ ...person(id), bio: "Hello" }),
   fields: ["?fields=username,nothing", ["id", "username"]],
-  foreign: ["city", "007", { city: "007" }],
+  foreign: ["city", "1e3", { city: "1e3" }],
   broken: ["verified", "perhaps", ["PATCH {path}", { bio: "x" }]],
   lacks: {
     "a write that must reckon with a broken field is 409 corrupt_record, and the hash stays":
@@ -40,7 +40,7 @@ describeEntity(world, {
   createdBy: (id) => ["PUT {path}", { username: id }],
   body: () => ({ level: 3 }),
   fields: ["?fields=username,nothing", ["id", "players", "rank", "score", "username"]],
-  foreign: ["clan", "007", { clan: "007" }],
+  foreign: ["clan", "1e3", { clan: "1e3" }],
   broken: ["score", "high", ["PUT {path}", { level: 4 }]],
 });
 
@@ -53,7 +53,7 @@ describeEntity(world, {
   body: () => ({ theme: "light", limit: 5 }),
   fields: ["?fields=theme,nothing", ["theme"]],
   fresh: "?fresh=true",
-  foreign: ["zip", "007", { zip: "007" }],
+  foreign: ["zip", "1e3", { zip: "1e3" }],
   broken: ["theme", "{", ["PATCH {path}", { limit: 6 }]],
   lacks: { "a write that must reckon with a broken field is 409 corrupt_record, and the hash stays": schemaless },
 });
@@ -65,7 +65,7 @@ describeEntity(world, {
   createdBy: () => ["PUT {path}", { fields: { tier: "gold", n: 1 }, ttl_seconds: 60 }],
   body: () => ({ fields: { tier: "silver", n: 1 }, ttl_seconds: 60 }),
   fields: ["?fields=tier,nothing", ["tier"]],
-  foreign: ["zip", "007", { zip: "007" }],
+  foreign: ["zip", "1e3", { zip: "1e3" }],
   broken: ["tier", "{", ["PUT {path}", { fields: { n: 1 }, ttl_seconds: 60 }]],
   lacks: {
     "creates with 201 and an ETag": "Storing is 200, whether a response was there or not: one may end at any moment.",
@@ -80,7 +80,7 @@ describeEntity(world, {
   createdBy: () => ["PUT {path}", { a: "1", b: "2" }],
   body: () => ({ a: "1", b: "3" }),
   fields: ["?fields=a,nothing", ["a", "nothing"]],
-  foreign: ["zip", "007", { zip: "007" }],
+  foreign: ["zip", "1e3", { zip: "1e3" }],
   broken: ["a", "many", ["POST {path}/fields/a/increment", { by: 1 }]],
 });
 
@@ -109,7 +109,7 @@ describeEntity(world, {
   body: () => ({ theme: "dark" }),
   changedBy: () => ["PATCH {path}", { theme: "dark" }],
   fields: ["?fields=theme", ["theme"]],
-  foreign: ["zip", "007", { zip: "007" }],
+  foreign: ["zip", "1e3", { zip: "1e3" }],
   broken: ["ttl_seconds", "long", ["PATCH {path}", { theme: "dark" }]],
   lacks: {
     "creates with 201 and an ETag": "Signing in answers with a token and the session in it, which is not the entity.",
