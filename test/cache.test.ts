@@ -112,6 +112,10 @@ describe("storing and reading", () => {
     const same = await call(`GET ${e.path}`, { headers: { "If-None-Match": tag } });
     expect(same).toMatchObject({ status: 304, text: "" });
     expect(same.headers.get("X-Cache")).toBe("fresh");
+    for (const part of ["?fields=name", "/name"]) {
+      const answer = await call(`GET ${e.path}${part}`, { headers: { "If-None-Match": "*" } });
+      expect([part, answer.status, answer.headers.get("ETag")]).toEqual([part, 200, null]);
+    }
     expect(await put(e, { fields: { a: 1 } }, { "If-Match": '"0"' })).toMatchObject({ status: 412, body: { code: "precondition_failed" } });
     expect(await put(e, { fields: { a: 1 } }, { "If-None-Match": "*" })).toMatchObject({ status: 412 });
     expect(await put(e, { fields: { a: 1 } }, { "If-Match": tag })).toMatchObject({ status: 200 });

@@ -81,7 +81,7 @@ function operationObject(method: string, path: string, definition: Endpoint) {
       ...parameters("path", param && jsonSchema(param)),
       ...parameters("query", query && jsonSchema(query)),
       ...(write ? writeHeaders : []),
-      ...(method === "GET" ? [header("If-None-Match", "ETags the caller has: 304 when one is current.")] : []),
+      ...(method === "GET" ? [header("If-None-Match", "ETags the caller has: 304 when one is current. A part has no ETag.")] : []),
       header("X-Sync-Token", "Token of an earlier answer: this call reads at least that state."),
       header("X-Request-Id", "Kept when it is 1 to 64 of A-Z a-z 0-9 _ -."),
     ],
@@ -166,7 +166,7 @@ const writeHeaders = [
 
 const text = (description: string) => ({ description, schema: { type: "string" } });
 const headers = {
-  ETag: text("Strong tag of the content, for entities."),
+  ETag: text("Strong tag of the content, for whole entities. A part (`fields`, `view`, one field) has none."),
   "Server-Timing": text('What the request cost: `redis;dur=<ms>;desc="<hops>"`.'),
   "X-Sync-Token": text("Send it back to read at least this state."),
   "X-Request-Id": text("Names this request in the log."),

@@ -4,7 +4,8 @@ import type { App } from "./context.ts";
 
 /**
  * An entity with its strong ETag (RFC 9110 section 8.8), or 304 when the caller has that one already.
- * `If-None-Match` is compared weakly, as section 13.1.2 asks.
+ * `If-None-Match` is compared weakly, as section 13.1.2 asks. Without an ETag ("") there is no 304: an empty entity has
+ * none, and neither has a part (`?fields=`, a view, one field), because `If-Match` on a write compares the whole.
  */
 export function entity<B, S extends 200 | 201 = 200>(
   c: Context<App>,
@@ -12,7 +13,6 @@ export function entity<B, S extends 200 | 201 = 200>(
   etag: string,
   { status, headers = {} }: { status?: S; headers?: Record<string, string> } = {},
 ): Response & (TypedResponse<B, S, "json"> | TypedResponse<never, 304, "json">) {
-  // Nothing was there to hash: no tag names it.
   if (etag === "") return c.json(body, status ?? (200 as S), headers) as never;
   const tag = `"${etag}"`;
   const known = c.req.header("If-None-Match");

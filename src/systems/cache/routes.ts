@@ -51,10 +51,11 @@ const anyFields = v.record(v.string(), v.unknown());
 /** A lease is for callers who may store, and never for HEAD, which writes nothing. */
 const wantsLease = (c: Context<App>) => c.req.method === "GET" && allows(c.var.caller.scopes, "cache");
 
-function hit<B>(c: Context<App>, body: B, { state, age, lease, etag }: cache.Hit) {
-  const headers = { "X-Cache": state, ...(age !== null && { Age: String(age) }), ...(lease && { "X-Cache-Lease": lease }) };
-  return entity(c, body, etag, { headers });
-}
+const hitHeaders = ({ state, age, lease }: cache.Hit) => ({
+  "X-Cache": state,
+  ...(age !== null && { Age: String(age) }),
+  ...(lease && { "X-Cache-Lease": lease }),
+});
 
 const miss = (c: Context<App>, { lease }: cache.Miss | cache.Hit, more: { detail?: string } = {}) =>
   problem(c, "cache_miss", more, lease ? { "X-Cache-Lease": lease } : { "Retry-After": "1" });
@@ -73,8 +74,10 @@ export const routes = new Hono<App>()
       problems: ["cache_miss"],
     }),
     async (c) => {
-      const found = await cache.get(c.var.redis, c.req.valid("param"), wantsLease(c), c.req.valid("query").fields);
-      return found.outcome === "ok" ? hit(c, found.fields, found) : miss(c, found);
+      const { fields } = c.req.valid("query");
+      const found = await cache.get(c.var.redis, c.req.valid("param"), wantsLease(c), fields);
+      if (found.outcome !== "ok") return miss(c, found);
+      return entity(c, found.fields, fields ? "" : found.etag, { headers: hitHeaders(found) });
     },
   )
   .get(
@@ -96,7 +99,7 @@ export const routes = new Hono<App>()
         // A fresh one has no other field in a second either.
         return found.state === "fresh" ? refuse(c, { outcome: "cache_miss", detail }) : miss(c, found, { detail });
       }
-      return hit(c, found.fields[field]!, found);
+      return c.json(found.fields[field] as never, 200, hitHeaders(found));
     },
   )
   .put(

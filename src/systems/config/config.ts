@@ -44,7 +44,7 @@ export type Version = {
   stored_null?: Record<string, [boolean, boolean]>;
 };
 
-export type FieldSeen = { value: Json; etag: string; stale: boolean };
+export type FieldSeen = { value: Json; stale: boolean };
 type Changed = { outcome: "ok"; config: Config };
 export type ReplaceResult = (Changed & { created: boolean }) | OperationRefusal;
 export type UpdateResult = Changed | { outcome: "config_not_found" } | { outcome: "config_too_large" } | OperationRefusal;
@@ -80,12 +80,11 @@ export async function getField(redis: Redis, name: string, field: string, { scop
   readOn(redis, name);
   try {
     const [text] = await readFieldsOf(redis, configKey(name), [field]);
-    return text == null ? null : { value: scalar.read(text), etag: contentEtag([[field, text]]), stale: false };
+    return text == null ? null : { value: scalar.read(text), stale: false };
   } catch (error) {
     const { values } = lastKnown(redis, name, scopes, error);
     if (!Object.hasOwn(values, field)) throw error;
-    const value = values[field]!;
-    return { value, etag: contentEtag([[field, scalar.write(value)]]), stale: true };
+    return { value: values[field]!, stale: true };
   }
 }
 

@@ -83,7 +83,7 @@ export const routes = new Hono<App>()
       if (!seen) return refuse(c, { outcome: "config_not_found" });
       const { values, etag, ageSeconds, stale, syncToken } = seen;
       const shown = fields ? Object.fromEntries(fields.flatMap((name) => (Object.hasOwn(values, name) ? [[name, values[name]]] : []))) : values;
-      return entity(c, shown, etag, {
+      return entity(c, shown, fields ? "" : etag, {
         headers: {
           "Cache-Control": fresh === "true" ? "private, no-store" : "private, max-age=5, stale-if-error=86400",
           Age: String(ageSeconds),
@@ -123,7 +123,7 @@ export const routes = new Hono<App>()
       const { name, field } = c.req.valid("param");
       const found = await config.getField(c.var.redis, name, field, readerOf(c));
       if (!found) return refuse(c, { outcome: "config_field_not_found" });
-      return entity(c, found.value, found.etag, { headers: found.stale ? { "X-Stale": "true" } : {} });
+      return c.json(found.value as never, 200, found.stale ? { "X-Stale": "true" } : {});
     },
   )
   .put(

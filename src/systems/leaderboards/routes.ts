@@ -108,10 +108,11 @@ export const routes = new Hono<App>()
       problems: ["player_not_found", "corrupt_record"],
     }),
     async (c) => {
-      const options = { fields: c.req.valid("query").fields ?? [], heals: c.req.method !== "HEAD" };
+      const { fields } = c.req.valid("query");
+      const options = { fields: fields ?? [], heals: c.req.method !== "HEAD" };
       const result = await leaderboards.get(c.var.redis, c.req.valid("param"), options);
       if (result.outcome !== "ok") return refuse(c, result);
-      return entity(c, result.player, result.etag);
+      return entity(c, result.player, fields ? "" : result.etag);
     },
   )
   .get(

@@ -70,9 +70,10 @@ export const routes = new Hono<App>()
       problems: ["product_not_found", "corrupt_record"],
     }),
     async (c) => {
-      const result = await products.get(c.var.redis, c.req.valid("param").id, c.req.valid("query").fields);
+      const { fields } = c.req.valid("query");
+      const result = await products.get(c.var.redis, c.req.valid("param").id, fields);
       if (result.outcome !== "ok") return refuse(c, result);
-      return entity(c, result.product, result.etag);
+      return entity(c, result.product, fields ? "" : result.etag);
     },
   )
   .put(

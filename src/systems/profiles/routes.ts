@@ -88,8 +88,7 @@ export const routes = new Hono<App>()
       const asked = view ? profiles.publicFields.filter((field) => fields?.includes(field) ?? true) : fields;
       const found = await profiles.get(c.var.redis, c.req.valid("param").id, asked);
       if (!found) return refuse(c, { outcome: "profile_not_found" });
-      // A part has no ETag: If-Match speaks of the whole.
-      return asked ? c.json(found.profile, 200) : entity(c, found.profile, found.etag);
+      return entity(c, found.profile, asked ? "" : found.etag);
     },
   )
   .put(
