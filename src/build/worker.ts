@@ -55,5 +55,3 @@ export async function buildWorker() {
   });
   return metafile;
 }
-
-if (import.meta.main) await buildWorker();
