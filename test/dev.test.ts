@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
+import { hasProgram } from "./programs.ts";
 import { sha256 } from "./world.ts";
 
 const root = join(import.meta.dirname, "..");
@@ -40,7 +41,7 @@ async function dev(env: Record<string, string>, until: string, args: string[] = 
 }
 
 describe("npm run dev", () => {
-  test("prints both addresses, the key and a curl that works; Ctrl-C ends all it started", async () => {
+  test.skipIf(!hasProgram("curl"))("prints both addresses, the key and a curl that works; Ctrl-C ends all it started (needs curl)", async () => {
     const [port, upstashPort] = [await freePort(), await freePort()];
     const { child, output } = await dev({ PORT: String(port), UPSTASH_PORT: String(upstashPort) }, "Ctrl-C");
     for (const part of [`http://127.0.0.1:${port}`, `http://127.0.0.1:${upstashPort}`, "dev-key", "token local"]) expect(output()).toContain(part);

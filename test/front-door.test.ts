@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
 import { runsTypeScript } from "../scripts/run.mjs";
 import { freePort, isFree, type Running, root, run, start } from "./commands.ts";
+import { hasProgram } from "./programs.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { scripts: Record<string, string> };
@@ -35,7 +36,7 @@ const elsewhere: [RegExp, string][] = [
 // Nothing here asks which engine is behind: once is enough.
 const onlyOnce = Boolean(process.env.REDIS_URL);
 
-describe.skipIf(onlyOnce)("the README's commands", () => {
+describe.skipIf(onlyOnce || !hasProgram("curl"))("the README's commands (need curl)", () => {
   async function walk(port: number, upstashPort: number, env: Record<string, string>) {
     const at = (line: string) => line.replaceAll("127.0.0.1:8787", `127.0.0.1:${port}`).replaceAll("8079", String(upstashPort));
     for (const command of commands) {
