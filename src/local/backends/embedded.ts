@@ -22,6 +22,7 @@ import { createEmbeddedScripts } from "./embedded-scripts.ts";
 import { sortedSetCommands } from "./embedded-sorted-sets.ts";
 import { valueToReply } from "./embedded-values.ts";
 import { workInPlace } from "./in-place.ts";
+import { replaceBrokenLua } from "./lua-runtimes.ts";
 
 export type EmbeddedBackend = Backend & { state: RedisServerState };
 
@@ -43,6 +44,7 @@ export function createEmbeddedBackend(): EmbeddedBackend {
   const executor = new CommandExecutor({ registry, profile, policies: [scripts.policy, createTransactionPolicy()] });
   const state = new RedisServerState({ databaseCount: 1, compatibility: profile });
   workInPlace(state);
+  replaceBrokenLua(state);
   const openSession = () => new ClientSession({ server: state, executor });
   const shared = openSession();
 
