@@ -1,4 +1,4 @@
-/** Is the Worker alive, is it configured, does Redis answer? */
+/** Is the Worker alive, is it configured, does Redis answer and run scripts? */
 import { Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { malformed } from "../redis/error.ts";
@@ -16,10 +16,13 @@ export function configured() {
   });
 }
 
+/** Every write is a script: a Redis that answers PING but runs none is not ready. */
+const SCRIPT = "#!lua flags=allow-key-locking\nreturn 'PONG'";
+
 export const health = new Hono<App>()
   .get("/health", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }))
   // Takes a hop, so it asks for a key: any will do.
   .get("/ready", configured(), apiKey(), async (c) => {
-    if ((await c.var.redis.hop((client) => client.ping())) !== "PONG") throw malformed(false);
+    if ((await c.var.redis.hop((client) => client.eval(SCRIPT, [], []))) !== "PONG") throw malformed(false);
     return c.json({ status: "ready" }, 200, { "Cache-Control": "no-store" });
   });
