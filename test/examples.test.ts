@@ -5,6 +5,7 @@ import { Webhook } from "standardwebhooks";
 import { describe, expect, test } from "vitest";
 import { clientOf, curlOf, type Example, exampleOf, fetchOf, type Operation, sampleData } from "../src/build/examples.ts";
 import { createClient, Problem } from "../src/client/client.ts";
+import { hasProgram } from "./programs.ts";
 import { keys, startWorld } from "./world.ts";
 
 const secret = `whsec_${Buffer.alloc(24, "examples").toString("base64")}`;
@@ -75,7 +76,10 @@ const ways: Record<string, (example: Example, found: Record<string, string>) => 
   },
 };
 
-describe.each(Object.entries(ways))("every example works with %s", (_, run) => {
+const here = Object.entries(ways).filter(([name]) => name !== "curl" || hasProgram("curl"));
+if (here.length < Object.keys(ways).length) test.skip("every example works with curl (needs the program)", () => {});
+
+describe.each(here)("every example works with %s", (_, run) => {
   test("and answers what the reference says", { timeout: 60_000 }, async () => {
     expect(calls.length).toBeGreaterThan(60);
     const failed: string[] = [];

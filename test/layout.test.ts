@@ -9,6 +9,7 @@ import { problems, sharedProblems } from "../src/http/problem.ts";
 import { compose } from "../src/redis/compose.ts";
 import { bindings } from "../src/redis/script.ts";
 import "../src/index.ts";
+import { hasProgram } from "./programs.ts";
 
 const root = join(import.meta.dirname, "..");
 const source = (path: string) => readFileSync(join(root, path), "utf8");
@@ -51,13 +52,13 @@ describe("import arrows", () => {
     expect(wrong).toEqual([]);
   });
 
-  test("http takes values from redis only to open a connection and to name its errors", () => {
+  test("http takes values from redis only to open a connection, to ask whether it works and to name its errors", () => {
     const values = files("src/http/*.ts").flatMap((path) =>
       importsOf(path)
         .filter(({ to, typeOnly }) => to.startsWith("src/redis") && !typeOnly)
         .map(({ to }) => to),
     );
-    expect([...new Set(values)].sort()).toEqual(["src/redis/error.ts", "src/redis/wire.ts"]);
+    expect([...new Set(values)].sort()).toEqual(["src/redis/error.ts", "src/redis/script.ts", "src/redis/wire.ts"]);
   });
 });
 
@@ -190,8 +191,7 @@ describe("Lua files", () => {
     }
   });
 
-  const hasLuacheck = spawnSync("luacheck", ["--version"]).status === 0;
-  test.skipIf(!hasLuacheck && !process.env.CI)("pass luacheck as they are composed: every name is known there", () => {
+  test.skipIf(!hasProgram("luacheck"))("pass luacheck as they are composed: every name is known there (needs the program)", () => {
     const folder = mkdtempSync(join(tmpdir(), "onehop-"));
     for (const { file, kind } of bindings) {
       const body = compose({ ...file, kind: kind === "check" ? "repair" : kind }).source;

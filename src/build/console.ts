@@ -22,5 +22,3 @@ export async function buildConsole(): Promise<void> {
   });
   cpSync(join(root, "src/console/index.html"), join(folder, "index.html"));
 }
-
-if (import.meta.main) await buildConsole();

@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { globSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type BuildOptions, build } from "esbuild";
+import { makeWorkerTypes } from "./types.ts";
 import { lua } from "./worker.ts";
 
 const root = join(import.meta.dirname, "../..");
@@ -29,6 +30,7 @@ export async function buildPackage(folder = join(root, "build")): Promise<void> 
 
 /** Their declarations: a tree as in src, that needs only the types of our dependencies. */
 export function buildTypes(folder = join(root, "build")): void {
+  makeWorkerTypes();
   const options = ["--project", "tsconfig.package.json", "--outDir", join(folder, "types")];
   execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), ...options], { cwd: root, stdio: "inherit" });
   for (const path of globSync(join(folder, "types/**/*.d.ts")))

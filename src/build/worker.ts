@@ -34,5 +34,3 @@ export async function buildWorker() {
   const { metafile } = await build({ ...workerOptions, minify: true, metafile: true });
   return metafile;
 }
-
-if (import.meta.main) await buildWorker();

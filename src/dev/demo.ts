@@ -2,7 +2,7 @@
  * `npm run demo`: fill a small shop into a server that runs, through its own API. What is there already stays as it
  * is, so it may run again at any time.
  */
-const url = (process.env.ONEHOP_URL ?? "http://127.0.0.1:8787").replace(/\/$/, "");
+const url = (process.env.ONEHOP_URL ?? `http://127.0.0.1:${process.env.PORT || 8787}`).replace(/\/$/, "");
 const key = process.env.API_KEY ?? "dev-key";
 
 // biome-ignore lint/suspicious/noExplicitAny: each call below knows its answer
@@ -47,12 +47,12 @@ const people = [
   ["2", "bob", "Bob", "Martin", "Plays in the evening, ships in the morning."],
   ["3", "grace", "Grace", "Hopper", "Nanoseconds matter."],
   ["4", "linus", "Linus", "Pauling", ""],
-  ["5", "ada", "Ada", "Lovelace", "Notes on the engine."],
+  ["5", "joan", "Joan", "Clarke", "Patterns, one after another."],
   ["6", "edsger", "Edsger", "Dijkstra", "Prefers the shortest path."],
 ] as const;
 
 const players =
-  "alice bob grace linus ada edsger barbara donald margaret dennis ken radia tim vint frances john katherine alan jean niklaus shannon".split(" ");
+  "alice bob grace linus joan edsger barbara donald margaret dennis ken radia tim vint frances john katherine alan jean niklaus shannon".split(" ");
 
 /** Consecutive states of the config, so that its history has something to show. */
 const settings = [
@@ -64,6 +64,7 @@ const settings = [
 ] as const;
 
 async function demo(): Promise<void> {
+  console.log(`ONEHOP_URL=${url}\n`);
   await call("GET /ready");
 
   await all("products", products, async ([id, name, price, stock, category, rating]) => {

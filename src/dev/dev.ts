@@ -6,8 +6,10 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
 import { context } from "esbuild";
+import { buildConsole } from "../build/console.ts";
 import { workerOptions } from "../build/worker.ts";
 import { startLocalUpstash } from "../local/start.ts";
 import { startWorker } from "./worker.ts";
@@ -34,6 +36,12 @@ async function dev(): Promise<void> {
   const onLog = (message: string, level: string) => console[level === "error" ? "error" : "log"](message);
   let worker: Awaited<ReturnType<typeof startWorker>> | undefined;
   let closing = false;
+  let built = () => {};
+  // Ctrl-C reaches what we started too. What its end makes fail is no error, also when it is seen before the signal.
+  const unlessClosing = async (error: Error) => {
+    await sleep(500);
+    if (!closing) fail(error);
+  };
   const builder = await context({
     ...workerOptions,
     outdir: "build/dev",
@@ -44,9 +52,9 @@ async function dev(): Promise<void> {
         name: "reload",
         setup({ onEnd }) {
           onEnd(async ({ errors }) => {
+            built();
             if (errors.length || closing || !worker || !(await worker.reload())) return;
-            await buildDocuments();
-            console.log("onehop: reloaded");
+            await buildDocuments().then(() => console.log("onehop: reloaded"), unlessClosing);
           });
         },
       },
@@ -62,14 +70,21 @@ async function dev(): Promise<void> {
     for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.removeAllListeners(signal).on(signal, close);
   };
   closeOnSignals();
+  process.on("unhandledRejection", unlessClosing);
   // npm and the shell between us may end without passing a signal on.
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && close(), 500).unref();
 
+  await buildConsole();
+  await buildDocuments();
   await builder.rebuild();
   worker = await startWorker({ port, bindings, onLog, script: join(import.meta.dirname, "../../build/dev/worker.js") });
   closeOnSignals(); // Miniflare's own listeners would end the process before the data is saved
+  const firstWatched = new Promise<void>((resolve) => {
+    built = resolve;
+  });
   await builder.watch();
+  await firstWatched;
   await assertAnswers(upstash);
   greet(worker.url, upstash);
 }
@@ -92,8 +107,7 @@ Upstash  ${upstash.url} (${upstash.note})
 API key  ${env.API_KEYS ? "one of API_KEYS" : `${devKey} (scope *)`}
 Look     ${url}/console, ${url}/docs; \`npm run demo\` fills a small shop
 
-curl -sX POST ${url}/v1/profiles -H 'Authorization: Bearer ${key}' \\
-  -H 'Content-Type: application/json' -d '{"id":"1","username":"alice","email":"alice@example.com"}'
+curl -sX POST http://localhost:${new URL(url).port}/v1/profiles -H "Authorization: Bearer ${key}" -H "Content-Type: application/json" -d "{\\"id\\":\\"100\\",\\"username\\":\\"ada\\",\\"email\\":\\"ada@example.com\\"}"
 
 Ctrl-C stops everything.`);
 }
@@ -130,7 +144,9 @@ function assertFree(port: number, variable: string): Promise<void> {
   });
 }
 
-dev().catch((error: Error) => {
+function fail(error: Error): never {
   console.error(`onehop: ${error.message}`);
   process.exit(1);
-});
+}
+
+dev().catch(fail);

@@ -54,12 +54,16 @@ export async function keepSaved(state: RedisServerState, file: string, { everyMs
   };
 }
 
-/** Everything there is, between two commands: a transaction is in it as a whole or not at all. */
-async function snapshot(state: RedisServerState): Promise<Saved> {
+/**
+ * Everything there is as bytes, between two commands: a transaction is in it as a whole or not at all. The entries are the
+ * live ones, so they are written down before the next command runs.
+ */
+async function snapshot(state: RedisServerState): Promise<Buffer> {
   const database = state.getDatabase(0);
   const turn = await database.turnQueue.waitTurn();
   try {
-    return { entries: database.entriesSnapshot(), functions: state.functionRegistry.dump() };
+    const saved: Saved = { entries: database.entriesSnapshot(), functions: state.functionRegistry.dump() };
+    return serialize(saved);
   } finally {
     turn.release();
   }
@@ -72,8 +76,7 @@ function restore(state: RedisServerState, { entries, functions }: Saved): void {
   state.sweepExpired();
 }
 
-async function write(file: string, saved: Saved): Promise<void> {
-  const body = serialize(saved);
+async function write(file: string, body: Buffer): Promise<void> {
   const beside = `${file}.${process.pid}.tmp`;
   const handle = await open(beside, "w", 0o600);
   try {

@@ -68,3 +68,11 @@ export async function evaluate({ client }: Redis, body: Body, keys: string[], ar
   if (!isStrings(reply) || reply.length === 0) throw malformed(writes);
   return reply;
 }
+
+const ready: Body = { path: "ready.lua", kind: "reading", parts: [], lua: 'return { "ok" }' };
+
+/** Does Redis answer, and run scripts? One hop, also where the script is not known. */
+export async function runsScripts({ client }: Redis): Promise<boolean> {
+  const reply: unknown = await client.evalRo(compose(ready).source, [], []);
+  return isStrings(reply) && reply[0] === "ok";
+}

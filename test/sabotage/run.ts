@@ -12,6 +12,7 @@ import { type Defect, defects } from "./defects.ts";
 
 const root = join(import.meta.dirname, "../..");
 const copied = [
+  "scripts",
   "src",
   "test",
   "public",

@@ -64,6 +64,7 @@ const POSITIONS: Record<string, number[]> = {
   rpop: [1],
   hrandfield: [1],
   srandmember: [1],
+  zrandmember: [1],
   spop: [1],
   zpopmin: [1],
   zpopmax: [1],
@@ -114,9 +115,25 @@ export function judgedWhenRun(definition: CommandDefinition, inScript: () => boo
     keys: (args) => (isRefused(args) ? [] : definition.keys(args)),
     execute(args: unknown, ctx: RedisExecutionContext) {
       if (isRefused(args)) return refuse(definition.name, args, ctx);
-      return STORES.includes(definition.name) ? store(definition, args, ctx) : definition.execute(args, ctx);
+      refuseImpossible(definition, args, ctx);
+      try {
+        return STORES.includes(definition.name) ? store(definition, args, ctx) : definition.execute(args, ctx);
+      } catch (error) {
+        throw error instanceof RangeError ? new RedisCommandError("value is out of range") : error;
+      }
     },
   };
+}
+
+/** With a negative count these answer that many elements, some of them repeatedly. */
+const REPEATS = ["hrandfield", "srandmember", "zrandmember"];
+
+/** No reply longer than this can be made. */
+const MAX_REPEATED = 10_000_000;
+
+function refuseImpossible({ name, keys }: CommandDefinition, args: unknown, { db }: RedisExecutionContext): void {
+  if (!REPEATS.includes(name) || ((args as { count?: number }).count ?? 0) >= -MAX_REPEATED) return;
+  if (keys(args).some((key) => db.getType(key) !== null)) throw new RedisCommandError("value is out of range");
 }
 
 /** These look for the key before they look at the number. */

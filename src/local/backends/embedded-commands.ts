@@ -79,7 +79,7 @@ function fieldExpireTime(name: string, unitMs: number): CommandDefinition {
       const hash = ctx.db.getHash(key);
       const now = Date.now();
       const moments = fields.map((field) => {
-        const entry = [...(hash?.fields.values() ?? [])].find((each) => each.field.equals(field));
+        const entry = hash?.fields.get(field.toString("hex"));
         if (!entry || (entry.expiresAt ?? now) < now) return -2;
         return entry.expiresAt === undefined ? -1 : Math.ceil(entry.expiresAt / unitMs);
       });

@@ -2,8 +2,8 @@
  * Scripts on the embedded engine, by Upstash's rules.
  *
  * The engine runs a text without the first line that it does not know, kept under the SHA-1 of the text as it was written.
- * A policy in its pipeline sees every command a script calls, counts it, and refuses keys outside KEYS. Only a script that
- * throws or catches errors itself goes wrapped: the engine has other ways with those than Redis.
+ * A policy in its pipeline sees every command a script calls, counts it, and refuses keys outside KEYS. Every
+ * script goes wrapped: the engine has other ways with numbers, errors and deep replies than Redis.
  */
 import { type CommandDefinition, type CommandPlan, type RedisExecutionContext, RedisResult, type RedisServerState } from "js-redis-server/core";
 import { dynamicKeyError, readScript, type Script } from "../scripts.ts";
@@ -37,7 +37,7 @@ export function createEmbeddedScripts(): EmbeddedScripts {
     if (known) return known;
     const problem = await compileProblem(script, ctx);
     if (problem) return RedisResult.error(`Error compiling script (new function): ${problem}`, "ERR");
-    const wrapped = MEDDLES.test(script.text) ? wrapScript(script, false) : asIs(script);
+    const wrapped = wrapScript(script, "embedded");
     scripts.set(script.sha, wrapped);
     scriptTexts(ctx.server).set(script.sha, wrapped.text);
     return wrapped;
@@ -49,9 +49,7 @@ export function createEmbeddedScripts(): EmbeddedScripts {
     running = { script, keys: new Set(rest.slice(0, numKeys).map((key) => key.toString("latin1"))) };
     try {
       const result = (await definition.execute({ sha: script.sha, numKeys, rest }, ctx)) as RedisResult;
-      return wrapped.text.length === script.text.length
-        ? withOriginalSha(result, script.sha)
-        : fromReply(unwrapReply(wrapped, valueToReply(result.value)));
+      return fromReply(unwrapReply(wrapped, valueToReply(result.value)));
     } finally {
       running = null;
     }
@@ -125,19 +123,6 @@ const COMPILE = Buffer.from("local _, problem = loadstring(ARGV[1], '@user_scrip
 async function compileProblem(script: Script, ctx: RedisExecutionContext): Promise<string> {
   const runtime = await ctx.server.getLuaRuntime();
   return String(runtime.eval(COMPILE, [], [Buffer.from(script.text, "latin1")], ctx));
-}
-
-/** Uses `error`, `pcall` or `xpcall` of Lua, not those of `redis`. */
-const MEDDLES = /(^|[^.\w])(error|x?pcall)\b/;
-
-function asIs(script: Script): WrappedScript {
-  return { script, sha: script.sha, text: Buffer.from(script.text, "latin1") };
-}
-
-/** Script errors end in `script: <sha>, on @user_script:<line>.`; the SHA-1 is that of the text as it was written. */
-function withOriginalSha(result: RedisResult, sha: string): RedisResult {
-  if (result.value.kind !== "error") return result;
-  return RedisResult.error(result.value.message.replace(/script: [0-9a-f]{40},/, `script: ${sha},`), result.value.code);
 }
 
 /** A script's answer for the engine, which may be in a transaction. */

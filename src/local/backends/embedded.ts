@@ -17,8 +17,12 @@ import { type Backend, type Command, isReplyError, type Reply, type ReplyError, 
 import { judgedWhenRun } from "./embedded-arguments.ts";
 import { missingCommands } from "./embedded-commands.ts";
 import { functionCommands } from "./embedded-functions.ts";
+import { scanCommands } from "./embedded-scans.ts";
 import { createEmbeddedScripts } from "./embedded-scripts.ts";
+import { sortedSetCommands } from "./embedded-sorted-sets.ts";
 import { valueToReply } from "./embedded-values.ts";
+import { workInPlace } from "./in-place.ts";
+import { replaceBrokenLua } from "./lua-runtimes.ts";
 
 export type EmbeddedBackend = Backend & { state: RedisServerState };
 
@@ -30,13 +34,17 @@ export function createEmbeddedBackend(): EmbeddedBackend {
   const scripts = createEmbeddedScripts();
   const profile = resolveCompatibilityProfile("redis-8.0");
   const registry = createRedisCommandRegistry([], profile);
-  registry.registerAll([...missingCommands, ...functionCommands, ...scripts.definitions], { override: true });
+  registry.registerAll([...sortedSetCommands, ...scanCommands(), ...missingCommands, ...functionCommands, ...scripts.definitions], {
+    override: true,
+  });
   registry.registerAll(
     registry.getAll().map((definition) => judgedWhenRun(definition, scripts.isRunning)),
     { override: true },
   );
   const executor = new CommandExecutor({ registry, profile, policies: [scripts.policy, createTransactionPolicy()] });
   const state = new RedisServerState({ databaseCount: 1, compatibility: profile });
+  workInPlace(state);
+  replaceBrokenLua(state);
   const openSession = () => new ClientSession({ server: state, executor });
   const shared = openSession();
 

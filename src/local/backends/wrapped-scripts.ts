@@ -2,9 +2,10 @@
  * Scripts in a wrapper that gives them Upstash's rules and Redis 7's errors, whichever engine runs them.
  *
  * The wrapper is written before the script on its first line, so line numbers stay right. It puts its own `redis.call`
- * and `redis.pcall` in front of the engine's: they count the calls, for the bill, and refuse keys that are not in KEYS
- * when the script asked for key locking. The wrapped script answers `{calls, result}`, or `{calls, 0, error, line}` when
- * it raised an error.
+ * and `redis.pcall` in front of the engine's. Over a Redis they count the calls, for the bill, and refuse keys that are not
+ * in KEYS when the script asked for key locking. On the embedded engine they write numbers as Redis does (`%.17g`: all
+ * digits), and what the script returns is looked through before the engine does, which ends by too deep a nesting. The
+ * wrapped script answers `{calls, result}`, or `{calls, 0, error, line}` when it raised an error.
  */
 import { createHash } from "node:crypto";
 import type { Script } from "../scripts.ts";
@@ -24,8 +25,8 @@ const KEY_POSITIONS = ` ${[
   "zunionstore:d zinterstore:d zdiffstore:d xread:x xreadgroup:x",
 ].join(" ")} `;
 
-/** Written as a program for readers; line breaks and indentation go before it is put in front of a script. */
-const WRAPPER = `
+/** Written as programs for readers; line breaks and indentation go before they are put in front of a script. */
+const OVER_REDIS = `
 local redis, pcall, __run = (function(R, pcall, positions, locked)
   local calls, inside, allowed = 0, false, {}
   if locked then for _, key in ipairs(KEYS) do allowed[key] = true end end
@@ -78,16 +79,7 @@ local redis, pcall, __run = (function(R, pcall, positions, locked)
     if key then return refusal(key) end
     return R.pcall(...)
   end
-  local function lineOf(level)
-    local _, place = pcall(error, '', level)
-    return string.match(tostring(place), ':(%d+):')
-  end
-  local function raised(e)
-    local line
-    if inside then line = lineOf(6) else line = lineOf(4) or lineOf(5) end
-    if type(e) == 'table' then e = e.err or 'ERR unknown error' else e = 'ERR ' .. tostring(e) end
-    return { calls, 0, e, line or '' }
-  end
+  ERRORS
   local function withText(ok, e, ...)
     if not ok and type(e) == 'table' and type(e.err) == 'string' then e = e.err end
     return ok, e, ...
@@ -101,13 +93,136 @@ local redis, pcall, __run = (function(R, pcall, positions, locked)
   end
 end)(redis, pcall, POSITIONS, LOCKED) return __run(function() `;
 
-const PREFIX = WRAPPER.replace(/\s*\n\s*/g, " ").trimStart();
+/**
+ * A script killed for running too long is not caught: it would go on for ever. In the place of the calls stands a 1 if the
+ * script ran into the end of a stack, caught or not: the WebAssembly module is no longer sound then.
+ */
+const EMBEDDED = `
+local redis, pcall, xpcall, __run = (function(R, pcall, xpcall, select, type, format, rawget, rawset, find, gsub)
+  local calls, inside, run, worn = 0, false, R.pcall, 0
+  local function few(n, v, ...)
+    if n == 0 then return end
+    if type(v) == 'number' then v = format('%.17g', v) end
+    return v, few(n - 1, ...)
+  end
+  local function exact(n, ...)
+    if n < 8 then return few(n, ...) end
+    local words = {...}
+    for i = 1, n do
+      if type(words[i]) == 'number' then words[i] = format('%.17g', words[i]) end
+    end
+    return unpack(words, 1, n)
+  end
+  local function call(...)
+    inside = true
+    local reply = run(exact(select('#', ...), ...))
+    if type(reply) == 'table' and reply.err then error(reply) end
+    inside = false
+    return reply
+  end
+  local function pcallRedis(...) return run(exact(select('#', ...), ...)) end
+  ERRORS
+  local function look(e)
+    if type(e) ~= 'string' then return e end
+    if find(e, 'overflow', 1, true) or find(e, 'nesting', 1, true) then worn = 1 end
+    e = gsub(e, '__RLUA_E__:global%-read:(%S+)', "Script attempted to access nonexistent global variable '%1'")
+    return (gsub(e, '__RLUA_E__:command%-arg%-type', 'Lua redis lib command arguments must be strings or integers'))
+  end
+  local function isKilled(e) return type(e) == 'string' and find(e, 'Script killed by fuel limit', 1, true) end
+  local function withText(ok, e, ...)
+    if not ok then e = look(e) end
+    if not ok and isKilled(e) then error(e, 0) end
+    if not ok and type(e) == 'table' and type(rawget(e, 'err')) == 'string' then e = rawget(e, 'err') end
+    return ok, e, ...
+  end
+  local function pcallText(...) return withText(pcall(...)) end
+  local function xpcallText(f, handle)
+    local killed
+    local function handled(e)
+      e = look(e)
+      if isKilled(e) then killed = e return e end
+      return handle(e)
+    end
+    return (function(...) if killed then error(killed, 0) end return ... end)(xpcall(f, handled))
+  end
+  local seen = {}
+  local function bare(value)
+    local copy, i = {}, 1
+    for _, name in ipairs({ 'err', 'ok', 'double', 'map', 'set', 'big_number', 'verbatim_string' }) do copy[name] = rawget(value, name) end
+    while rawget(value, i) ~= nil do copy[i] = rawget(value, i) i = i + 1 end
+    return copy
+  end
+  local function plain(value, depth)
+    if depth > MAX_DEPTH then error('deep') end
+    local known = seen[value]
+    if known then
+      if depth + known.height > MAX_DEPTH then error('deep') end
+      return known.value, known.height, known.size
+    end
+    local shown, height, size, i = getmetatable(value) and bare(value) or value, 0, 1, 1
+    while true do
+      local item = rawget(shown, i)
+      if item == nil then break end
+      if type(item) == 'table' then
+        local inner, innerHeight, innerSize = plain(item, depth + 1)
+        if inner ~= item then rawset(shown, i, inner) end
+        if innerHeight >= height then height = innerHeight + 1 end
+        size = size + innerSize
+      else size = size + 1 end
+      if size > MAX_SIZE then error('deep') end
+      i = i + 1
+    end
+    seen[value] = { value = shown, height = height, size = size }
+    return shown, height, size
+  end
+  return setmetatable({ call = call, pcall = pcallRedis }, { __index = R }), pcallText, xpcallText, function(main)
+    local ok, result = xpcall(main, raised)
+    if ok and type(result) == 'table' then
+      local shallow, copy = pcall(plain, result, 1)
+      if shallow then result = copy else result = { err = isKilled(copy) and 'ERR ' .. copy or 'ERR reached lua stack limit' } end
+    end
+    if ok then return { worn, result } end
+    if type(result) ~= 'table' then return { 1, 0, 'ERR ' .. tostring(result), '' } end
+    result[3] = look(result[3])
+    result[1] = worn
+    return result
+  end
+end)(redis, pcall, xpcall, select, type, string.format, rawget, rawset, string.find, string.gsub) return __run(function() `;
+
+const ERRORS = `
+  local function lineOf(level)
+    local _, place = pcall(error, '', level)
+    return string.match(tostring(place), ':(%d+):')
+  end
+  local function raised(e)
+    local line
+    if inside then line = lineOf(6) else line = lineOf(4) or lineOf(5) end
+    if type(e) == 'table' then e = rawget(e, 'err') or 'ERR unknown error' else e = 'ERR ' .. tostring(e) end
+    return { calls, 0, e, line or '' }
+  end`;
+
+/** Redis' own limit depends on its C stack; no reply anyone reads is nested deeper. */
+const MAX_DEPTH = 100;
+
+/** A table may stand in another more than once; counted as often as it stands there. */
+const MAX_SIZE = 20_000_000;
+
+const onOneLine = (program: string) =>
+  program
+    .replace("ERRORS", ERRORS)
+    .replaceAll("MAX_DEPTH", String(MAX_DEPTH))
+    .replace("MAX_SIZE", String(MAX_SIZE))
+    .replace(/\s*\n\s*/g, " ")
+    .trimStart();
+
+const REDIS_PREFIX = onOneLine(OVER_REDIS).replace("POSITIONS", JSON.stringify(KEY_POSITIONS));
+const EMBEDDED_PREFIX = onOneLine(EMBEDDED);
 
 export type WrappedScript = { script: Script; sha: string; text: Buffer };
 
-/** `judgeKeys` is false where the engine itself can tell the keys of a command. */
-export function wrapScript(script: Script, judgeKeys = true): WrappedScript {
-  const prefix = PREFIX.replace("POSITIONS", JSON.stringify(KEY_POSITIONS)).replace("LOCKED", String(judgeKeys && script.locksKeys));
+/** For a Redis at an address, or for the embedded engine, which counts calls and judges keys itself. */
+export function wrapScript(script: Script, engine: "redis" | "embedded" = "redis"): WrappedScript {
+  const prefix = engine === "redis" ? REDIS_PREFIX.replace("LOCKED", String(script.locksKeys)) : EMBEDDED_PREFIX;
   const flags = script.readOnly ? "#!lua flags=no-writes" : "";
   const body = flags ? script.text.replace("\n", `\n${prefix}`) : prefix + script.text;
   const text = Buffer.from(`${flags}${body}\nend)`, "latin1");
