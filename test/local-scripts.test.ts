@@ -31,6 +31,16 @@ describe.each(BACKENDS)("over %s", (backing) => {
     expect(await run("SCRIPT", "EXISTS", sha1(script), sha1("other"))).toEqual({ result: [1, 0] });
   });
 
+  test("a script that says no-writes runs by EVAL and EVAL_RO, under each name, and may not write", async () => {
+    const reads = "#!lua flags=no-writes,allow-key-locking\nreturn redis.call('GET', KEYS[1])";
+    await run("SET", "k", "v");
+    for (const name of ["EVAL", "EVAL_RO"]) expect(await run(name, reads, "1", "k"), name).toEqual({ result: "v" });
+    for (const name of ["EVALSHA", "EVALSHA_RO"]) expect(await run(name, sha1(reads), "1", "k"), name).toEqual({ result: "v" });
+    const writes = "#!lua flags=no-writes,allow-key-locking\nreturn redis.call('SET', KEYS[1], 'w')";
+    for (const name of ["EVAL", "EVAL_RO"]) expect(await run(name, writes, "1", "k"), name).toHaveProperty("error");
+    expect(await run("GET", "k")).toEqual({ result: "v" });
+  });
+
   test("SCRIPT LOAD answers the SHA-1 of the text as sent, and SCRIPT FLUSH forgets it", async () => {
     const script = `${LOCKING}return 7`;
     expect(await run("SCRIPT", "LOAD", script)).toEqual({ result: sha1(script) });

@@ -223,7 +223,7 @@ export type WrappedScript = { script: Script; sha: string; text: Buffer };
 /** For a Redis at an address, or for the embedded engine, which counts calls and judges keys itself. */
 export function wrapScript(script: Script, engine: "redis" | "embedded" = "redis"): WrappedScript {
   const prefix = engine === "redis" ? REDIS_PREFIX.replace("LOCKED", String(script.locksKeys)) : EMBEDDED_PREFIX;
-  const flags = script.readOnly ? "#!lua flags=no-writes" : "";
+  const flags = script.readOnly && engine === "redis" ? "#!lua flags=no-writes" : ""; // the embedded engine runs it by EVALSHA_RO
   const body = flags ? script.text.replace("\n", `\n${prefix}`) : prefix + script.text;
   const text = Buffer.from(`${flags}${body}\nend)`, "latin1");
   return { script, sha: createHash("sha1").update(text).digest("hex"), text };
