@@ -1,52 +1,17 @@
 /** Cached responses over HTTP. */
+
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { allows } from "../../http/auth.ts";
 import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
-import { problem, refusals } from "../../http/problem.ts";
+import { problem } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
 import { id } from "../../http/schema.ts";
 import type { Json } from "../../redis/codec.ts";
 import * as cache from "./cache.ts";
-import { dropped, tagList } from "./schemas.ts";
-
-const refuse = refusals({
-  cache_miss: [404, "There is no such response, or no such field in it. With X-Cache-Lease it is this caller's turn to store it."],
-  outdated: [409, "The lease is older than the last drop, or than what is stored. Read again."],
-});
-
-const field = v.pipe(v.string(), v.regex(/^[^\p{Cc},]{1,128}$/u, "1 to 128 characters without commas"));
-const fieldNames = v.pipe(
-  v.string(),
-  v.transform((list) => [...new Set(list.split(","))]),
-  v.array(field),
-  v.maxLength(64, "up to 64 fields"),
-);
-const seconds = (min: number) =>
-  v.pipe(
-    v.number(),
-    v.integer("a whole number"),
-    v.minValue(min, `${min} to ${cache.maxSeconds}`),
-    v.maxValue(cache.maxSeconds, `${min} to ${cache.maxSeconds}`),
-  );
-const fields = v.pipe(
-  v.record(v.string(), v.unknown()),
-  v.check((given) => {
-    const names = Object.keys(given);
-    return names.length > 0 && names.length <= 1000 && names.every((name) => v.is(field, name));
-  }, "1 to 1000 fields, each name 1 to 128 characters without commas"),
-);
-const newEntry = v.strictObject({
-  fields,
-  ttl_seconds: seconds(1),
-  stale_seconds: v.optional(seconds(0), 0),
-  tags: v.optional(tagList(32), []),
-  lease: v.optional(v.pipe(v.string(), v.regex(/^\d{1,16}$/, "as X-Cache-Lease said it"))),
-});
-
-const param = v.object({ name: id, id });
-const anyFields = v.record(v.string(), v.unknown());
+import { refuse } from "./problems.ts";
+import { anyFields, dropped, field, fieldNames, newEntry, param } from "./schemas.ts";
 
 /** A lease is for callers who may store, and never for HEAD, which writes nothing. */
 const wantsLease = (c: Context<App>) => c.req.method === "GET" && allows(c.var.caller.scopes, "cache");

@@ -1,45 +1,17 @@
 /** Config over HTTP. */
+
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../../http/context.ts";
 import { keepAlive } from "../../http/database.ts";
 import { endpoint } from "../../http/endpoint.ts";
-import { problem, type Refusal, refusals } from "../../http/problem.ts";
+import { problem, type Refusal } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
 import { id } from "../../http/schema.ts";
 import type { Json } from "../../redis/codec.ts";
 import * as config from "./config.ts";
-import { field, settings } from "./schemas.ts";
-
-const refuse = refusals({
-  config_not_found: [404, "No config has this name."],
-  config_field_not_found: [404, "No config has this name, or it does not have this field."],
-  config_version_not_found: [404, "The config has no such version, or not any more: the last 100 are kept."],
-  config_too_large: [409, `With this change the config would be larger than ${config.maxBytes / 1024} KiB.`],
-});
-
-const fields = v.pipe(
-  v.string(),
-  v.transform((list) => [...new Set(list.split(","))]),
-  v.array(field),
-  v.maxLength(100, "up to 100 fields"),
-);
-const whole = v.pipe(
-  settings,
-  v.check((body) => Object.keys(body).length > 0, "at least one field"),
-);
-const param = v.object({ name: id });
-const flag = v.optional(v.picklist(["true", "false"], "true or false"));
-const limit = v.pipe(v.string(), v.regex(/^([1-9]\d?|100)$/, "1 to 100"), v.transform(Number));
-const answer = v.record(v.string(), v.unknown());
-const version = v.object({
-  version: v.number(),
-  at: v.string(),
-  by: v.string(),
-  reason: v.nullable(v.string()),
-  changes: v.record(v.string(), v.tuple([v.unknown(), v.unknown()])),
-  stored_null: v.optional(v.record(v.string(), v.tuple([v.boolean(), v.boolean()]))),
-});
+import { refuse } from "./problems.ts";
+import { answer, field, fields, flag, limit, param, settings, version, whole } from "./schemas.ts";
 
 const authorship = "`X-Actor` (up to 128 characters, else the key's name) and `X-Reason` (up to 512) go to the history.";
 

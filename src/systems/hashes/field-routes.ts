@@ -1,24 +1,17 @@
 /** Raw hashes over HTTP: one field of a hash. */
+
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
-import { refusals } from "../../http/problem.ts";
-import { safeInteger } from "../../http/schema.ts";
-import { field, key, ttl, ttlBody } from "./address.ts";
 import * as hashes from "./hashes.ts";
+import { refuse } from "./problems.ts";
+import { amount, field, key, ttl, ttlBody, value } from "./schemas.ts";
 import { getFieldTtl, setFieldTtl } from "./ttl.ts";
 
-const refuse = refusals({
-  field_not_found: [404, "There is no such field, or no such hash."],
-  out_of_bounds: [409, "The sum would be below min, above max or too large to be kept; `value` is what stays."],
-});
 const notFound = { outcome: "field_not_found" } as const;
 
 const param = v.object({ key, field });
-const value = v.object({ value: v.string() });
-const decimal = v.pipe(v.string(), v.regex(/^-?\d{1,20}(\.\d{1,20})?$/, "a decimal such as -99.99"));
-const amount = v.union([safeInteger, decimal], "a whole number, or a decimal as a string");
 
 export const fieldRoutes = new Hono<App>()
   .get(

@@ -1,15 +1,15 @@
 /** Raw hashes over HTTP: parts and measures of a hash. */
+
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
-import { refusals } from "../../http/problem.ts";
 import { queryInteger } from "../../http/schema.ts";
-import { hashNotFound, key, scanQuery, texts } from "./address.ts";
 import * as hashes from "./hashes.ts";
 import { measure } from "./memory.ts";
+import { refuse } from "./problems.ts";
+import { key, scanQuery, texts } from "./schemas.ts";
 
-const refuse = refusals(hashNotFound);
 const notFound = { outcome: "hash_not_found" } as const;
 
 const param = v.object({ key });

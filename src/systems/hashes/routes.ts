@@ -1,21 +1,17 @@
 /** Raw hashes over HTTP: whole hashes. See part-routes.ts and field-routes.ts for the rest. */
+
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
-import { refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
-import { encodedAddress, fieldNames, hashNotFound, key, scanQuery, texts, ttl, ttlBody } from "./address.ts";
+import { encodedAddress } from "./address.ts";
 import { fieldRoutes } from "./field-routes.ts";
 import * as hashes from "./hashes.ts";
 import { partRoutes } from "./part-routes.ts";
+import { refuse } from "./problems.ts";
+import { fieldsOrWhole, param, scanQuery, texts, ttl, ttlBody, written } from "./schemas.ts";
 import { getTtl, setTtl } from "./ttl.ts";
-
-const refuse = refusals(hashNotFound);
-
-const param = v.object({ key });
-const fieldsOrWhole = { fields: v.optional(fieldNames) };
-const written = v.object({ added: v.number(), updated: v.number(), removed: v.number() });
 
 export const routes = new Hono<App>()
   .use("/v1/hashes/*", encodedAddress())

@@ -1,61 +1,15 @@
 /** Leaderboards over HTTP. */
+
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
-import { refusals } from "../../http/problem.ts";
 import { entity } from "../../http/respond.ts";
-import { fieldList, fieldName, id, queryInteger, readOnly, safeInteger, scalarValue, textOf, withCustomFields } from "../../http/schema.ts";
+import { id, queryInteger } from "../../http/schema.ts";
 import * as leaderboards from "./leaderboards.ts";
-import { isCursor, reindex } from "./reindex.ts";
-
-const refuse = refusals({
-  player_not_found: [404, "This board has no player with this id. A result enters one when its fields have a username."],
-});
-
-/** What answers say beside the fields of an entry: no field can have these names. */
-const said = { id: readOnly, rank: readOnly, players: readOnly, previous_score: readOnly, previous_rank: readOnly, improved: readOnly };
-const counted = { score: readOnly, wins: readOnly, losses: readOnly, last_played: readOnly };
-const description = v.pipe(
-  withCustomFields(
-    {
-      username: v.optional(v.pipe(textOf(256), v.nonEmpty("at least one character"))),
-      level: v.nullish(v.pipe(safeInteger, v.minValue(0, "at least 0"))),
-      ...counted,
-      ...said,
-    },
-    v.nullable(scalarValue),
-  ),
-  v.check((fields) => Object.keys(fields).length <= 64, "up to 64 fields"),
-);
-const notCounters = new Set(["username", "level", "score", "last_played", ...Object.keys(said)]);
-const counters = v.pipe(
-  v.record(fieldName, safeInteger),
-  v.check((given) => Object.keys(given).length <= 64, "up to 64 counters"),
-  v.check((given) => Object.keys(given).every((name) => !notCounters.has(name)), "wins, losses and custom fields are counters"),
-);
-const report = v.pipe(
-  v.strictObject({
-    score: safeInteger,
-    op: v.optional(v.picklist(["increment", "best", "set"], "increment, best or set"), "increment"),
-    counters: v.optional(counters, {}),
-    fields: v.optional(description, {}),
-  }),
-  v.check(({ counters, fields }) => Object.keys(counters).every((name) => !Object.hasOwn(fields, name)), "a name is a counter or a field, not both"),
-);
-
-const fieldsOfEntry = { id: v.string(), rank: v.number(), score: v.number() };
-const player = v.objectWithRest({ ...fieldsOfEntry, players: v.number() }, v.unknown());
-const part = v.object({ entries: v.array(v.objectWithRest(fieldsOfEntry, v.unknown())), players: v.number() });
-const result = v.objectWithRest(
-  { ...fieldsOfEntry, previous_score: v.nullable(v.number()), previous_rank: v.nullable(v.number()), improved: v.boolean() },
-  v.unknown(),
-);
-
-const cursor = v.pipe(v.union([v.string(), v.number()], "a cursor"), v.transform(String), v.check(isCursor, "a cursor that was answered"));
-
-const param = v.object({ board: id, id });
-const fields = v.optional(fieldList);
+import { refuse } from "./problems.ts";
+import { reindex } from "./reindex.ts";
+import { cursor, description, fields, param, part, player, report, result } from "./schemas.ts";
 
 export const routes = new Hono<App>()
   .put(

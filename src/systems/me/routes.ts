@@ -1,4 +1,5 @@
 /** What end users may do with their own session, over HTTP: profile, cart and sessions of the one who is signed in. */
+
 import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../../http/context.ts";
@@ -19,12 +20,11 @@ import { session } from "../sessions/schemas.ts";
 import * as sessions from "../sessions/sessions.ts";
 import * as me from "./me.ts";
 import { ownSession } from "./middleware.ts";
+import { itemParam, sessionParam } from "./schemas.ts";
 
 const refuse = refusals({ ...profileProblems, ...cartProblems, ...sessionProblems });
 
 const mine = { scope: null, by: "session" } as const;
-const itemParam = v.object({ product: id });
-const sessionParam = v.object({ session_id: id });
 
 const cartOf = (c: Context<App>): carts.CartRef => ({ kind: "user", id: c.var.presented.userId });
 

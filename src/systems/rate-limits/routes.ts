@@ -1,46 +1,15 @@
 /** Rate limits over HTTP. */
+
 import { Hono } from "hono";
 import * as v from "valibot";
 import type { App } from "../../http/context.ts";
 import { endpoint } from "../../http/endpoint.ts";
 import { problem } from "../../http/problem.ts";
-import { id, integerFrom } from "../../http/schema.ts";
+import { integerFrom } from "../../http/schema.ts";
 import { limitHeaders } from "./headers.ts";
 import { refuse } from "./problems.ts";
 import * as rateLimits from "./rate-limits.ts";
-
-const endpointName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9_.:/-]{1,128}$/, "1 to 128 of A-Z a-z 0-9 _ . : / -"));
-const policy = v.pipe(
-  v.strictObject({
-    endpoint: endpointName,
-    limit: integerFrom(1, 1e9),
-    window_seconds: integerFrom(1, 31_536_000),
-    cost: v.optional(integerFrom(1, 1e9), 1),
-    algorithm: v.optional(v.picklist(["fixed", "sliding"], "fixed or sliding"), "fixed"),
-  }),
-  v.forward(
-    v.partialCheck([["cost"], ["limit"]], ({ cost, limit }) => cost <= limit, "at most the limit"),
-    ["cost"],
-  ),
-);
-const policies = v.strictObject({
-  policies: v.pipe(
-    v.array(policy),
-    v.minLength(1, "1 to 8 policies"),
-    v.maxLength(8, "1 to 8 policies"),
-    v.check((list) => new Set(list.map(({ endpoint }) => endpoint)).size === list.length, "each endpoint once"),
-  ),
-});
-
-/** Judged as the one that it is meant to be, so that errors point at its parts; to the API document it is either. */
-const consumption = v.lazy((body) =>
-  body === undefined ? v.union([policies, policy]) : typeof body === "object" && body && "policies" in body ? policies : policy,
-);
-
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
-const standing = v.object({ endpoint: v.string(), limit: count, used: count, remaining: count, reset_in: count });
-const use = v.object({ endpoint: v.string(), used: count, reset_in: v.nullable(count) });
-const param = v.object({ id });
+import { consumption, endpointName, param, standing, use } from "./schemas.ts";
 
 const showStanding = ({ endpoint, limit, used, remaining, resetIn }: rateLimits.Standing) => ({
   endpoint,

@@ -1,4 +1,5 @@
 /** Webhooks over HTTP: verify, see what the event is, apply it once. */
+
 import { type Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import * as v from "valibot";
@@ -11,7 +12,9 @@ import { behind } from "../../redis/check.ts";
 import type { Json } from "../../redis/codec.ts";
 import { Refused } from "../../redis/error.ts";
 import { events, translations } from "./events.ts";
-import { isId, isSigned, readSources, type Scheme, toleranceSeconds } from "./signatures.ts";
+import { curable } from "./problems.ts";
+import { timestamp } from "./schemas.ts";
+import { isId, isSigned, readSources, type Scheme } from "./signatures.ts";
 import { latest, recordSeconds } from "./webhooks.ts";
 
 /** Let in what a known source has signed. Whatever is wrong with a message, the answer is the same. */
@@ -51,18 +54,6 @@ function eventOf(c: Context<App>, scheme: Scheme, body: Body): Event | undefined
   const timestamp = event.timestamp ?? (typeof created === "number" && Math.abs(created) < 1e11 ? new Date(created * 1000).toISOString() : undefined);
   return { ...event, id, timestamp };
 }
-
-const timestamp = v.optional(
-  v.pipe(
-    v.string(),
-    v.regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/, "an ISO 8601 time with its offset"),
-    v.transform((text) => Date.parse(text)),
-    v.check((at) => at >= 0 && at <= Date.now() + toleranceSeconds * 1000, "a time from 1970 on, not in the future"),
-  ),
-);
-
-/** Refusals that somebody can repair while the sender keeps trying; all others are the answer to the event, for good. */
-const curable = ["corrupt_record", "contended"];
 
 export const routes = new Hono<App>()
   .post(
