@@ -4,11 +4,20 @@
  * Integers keep all their digits. With base64 every string of a result is encoded, at every depth; only a result that is
  * `OK` as a whole stays as it is. Errors are never encoded.
  */
-import { isReplyError, type Reply } from "./backends/backend.ts";
+import { type Feed, isReplyError, type Reply } from "./backends/backend.ts";
 import type { Spoiled } from "./faults.ts";
+import type { OpenFeed } from "./feeds.ts";
 
 /** An answer over HTTP; `spoiled` if it is not to arrive whole. */
-export type RestAnswer = { status: number; headers: Record<string, string>; body: string; spoiled?: Spoiled };
+export type RestAnswer = {
+  status: number;
+  headers: Record<string, string>;
+  body: string;
+  spoiled?: Spoiled;
+  /** What the answer will stream; `events` is that, open. */
+  feed?: Feed | undefined;
+  events?: OpenFeed;
+};
 
 /** `{"result": …}` or `{"error": …}`, as text. */
 export function replyJson(reply: Reply, base64: boolean): string {

@@ -39,7 +39,7 @@ export const HELP = `A local Upstash: its REST protocol on this machine, for dev
 `;
 
 /** Read the arguments, or throw a sentence that names the bad one. */
-export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): CliOptions {
+export function readOptions(args: readonly string[], env: Record<string, string | undefined>): CliOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { errorJson, type RestAnswer } from "./answers.ts";
 import { type BodyBudget, createBodyBudget } from "./body-budget.ts";
 import { TOO_LARGE } from "./errors.ts";
+import { MAX_BEHIND_BYTES, type OpenFeed } from "./feeds.ts";
 import { inPieces } from "./fetch.ts";
 import type { RestCall } from "./requests.ts";
 import { MAX_REQUEST_BYTES, type Upstash } from "./upstash.ts";
@@ -77,16 +78,40 @@ function hasBody({ headers }: http.IncomingMessage): boolean {
   return headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
 }
 
-function send(response: http.ServerResponse, { status, headers, body, spoiled }: RestAnswer): void {
+function send(response: http.ServerResponse, answer: RestAnswer): void {
+  const { status, headers, body, spoiled, events } = answer;
   if (spoiled?.how === "hang") return;
   if (spoiled?.how === "drop") {
     response.destroy();
+    return;
+  }
+  if (events) {
+    sendEvents(response, answer, events);
     return;
   }
   response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) });
   if (spoiled?.how === "truncate") response.write(body.slice(0, body.length / 2), () => response.destroy());
   else if (spoiled?.how === "drip") void drip(response, body, spoiled.ms);
   else response.end(body);
+}
+
+/** Stream events until one side ends; a reader who is too far behind is given up. */
+function sendEvents(response: http.ServerResponse, { status, headers, spoiled }: RestAnswer, events: OpenFeed): void {
+  response.once("close", () => events.close());
+  if (response.destroyed) {
+    events.close();
+    return;
+  }
+  response.writeHead(status, headers);
+  response.flushHeaders();
+  const write = (event: Buffer) => {
+    if (!response.writable) return;
+    if (response.writableLength > MAX_BEHIND_BYTES) response.destroy();
+    else if (spoiled?.how === "truncate") response.write(event.subarray(0, event.length / 2), () => response.destroy());
+    else response.write(event);
+  };
+  const wait = spoiled?.how === "drip" ? spoiled.ms : 0;
+  events.pipe(wait > 0 ? (event) => void setTimeout(write, wait, event) : write, () => response.end());
 }
 
 async function drip(response: http.ServerResponse, body: string, ms: number): Promise<void> {

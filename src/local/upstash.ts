@@ -4,11 +4,12 @@
  * Read `decide` first: the token, then the commands of the request, then the backend, then JSON.
  */
 import { errorJson, type RestAnswer, replyJson } from "./answers.ts";
-import { type Backend, commandName, isBackendDown, isReplyError, type Reply } from "./backends/backend.ts";
+import { type Backend, commandName, type Feed, isBackendDown, isReplyError, type Reply } from "./backends/backend.ts";
 import { type Counters, createCounters } from "./counters.ts";
-import { TOO_LARGE, WRONG_METHOD, WRONG_TOKEN } from "./errors.ts";
+import { noPermission, TOO_LARGE, WRONG_METHOD, WRONG_TOKEN } from "./errors.ts";
 import { type Circumstances, createExecutor } from "./execute.ts";
 import { createFaults, type Faults, misbehave } from "./faults.ts";
+import { FEED_HEADERS, type OpenFeed, openFeed } from "./feeds.ts";
 import { toResponse } from "./fetch.ts";
 import { createReplicas } from "./replicas.ts";
 import { type Parsed, type RestCall, readRequest } from "./requests.ts";
@@ -51,7 +52,7 @@ export function createUpstash({ backend, token, readOnlyToken, log }: UpstashOpt
     const started = performance.now();
     counters.request(call.body.length);
     const { answer: found, names, fault } = await decide(call);
-    const result = call.method === "HEAD" ? { ...found, body: "" } : found;
+    const result = call.method === "HEAD" ? { ...found, body: "" } : await withEvents(found);
     counters.answer(Buffer.byteLength(result.body));
     log?.(logLine(call, result.status, performance.now() - started, names, fault));
     return result;
@@ -77,6 +78,8 @@ export function createUpstash({ backend, token, readOnlyToken, log }: UpstashOpt
     switch (parsed.kind) {
       case "refused":
         return failure(400, parsed.error);
+      case "feed":
+        return streamOf(parsed.feed, circumstances);
       case "command":
         return answerTo(await executor.one(parsed.command, circumstances), (reply) => replyJson(reply, base64));
       case "pipeline":
@@ -84,6 +87,30 @@ export function createUpstash({ backend, token, readOnlyToken, log }: UpstashOpt
       case "multi-exec":
         return answerTo(await executor.transaction(parsed.commands, circumstances), (replies) => manyJson(replies, base64));
     }
+  }
+
+  /** Open what the answer streams. Nobody reads it when the connection breaks or hangs anyway. */
+  async function withEvents(found: RestAnswer): Promise<RestAnswer> {
+    const { feed, spoiled } = found;
+    if (!feed || spoiled?.how === "drop" || spoiled?.how === "hang") return found;
+    try {
+      const opened = await openFeed(backend, feed);
+      if ("error" in opened) return failure(400, opened.error);
+      counters.command(feed.kind.toUpperCase());
+      const pipe: OpenFeed["pipe"] = (write, end) =>
+        opened.pipe((event) => {
+          counters.answer(event.length);
+          write(event);
+        }, end);
+      return { ...found, events: { ...opened, pipe } };
+    } catch (error) {
+      return whenDown(error);
+    }
+  }
+
+  function streamOf(feed: Feed, { readOnly }: Circumstances): RestAnswer {
+    if (readOnly && feed.kind === "monitor") return failure(400, noPermission(feed.kind));
+    return { status: 200, headers: { ...FEED_HEADERS, "upstash-sync-token": replicas.nextToken() }, body: "", feed };
   }
 
   function answerTo<R extends Reply>(reply: R, json: (reply: R) => string): RestAnswer {
@@ -109,6 +136,7 @@ function whenDown(error: unknown): RestAnswer {
 
 function namesOf(parsed: Parsed): string[] {
   if (parsed.kind === "refused") return [];
+  if (parsed.kind === "feed") return [parsed.feed.kind.toUpperCase()];
   if (parsed.kind === "command") return [commandName(parsed.command)];
   return parsed.commands.map((command) => ("error" in command ? "?" : commandName(command)));
 }

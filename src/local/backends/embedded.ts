@@ -16,6 +16,7 @@ import {
 import { type Backend, type Command, isReplyError, type Reply, type ReplyError, type ScriptCalls } from "./backend.ts";
 import { judgedWhenRun } from "./embedded-arguments.ts";
 import { missingCommands } from "./embedded-commands.ts";
+import { listenEmbedded } from "./embedded-feeds.ts";
 import { functionCommands } from "./embedded-functions.ts";
 import { scanCommands } from "./embedded-scans.ts";
 import { createEmbeddedScripts } from "./embedded-scripts.ts";
@@ -74,6 +75,7 @@ export function createEmbeddedBackend(): EmbeddedBackend {
     state,
     command: (command, onScriptCalls) => run(shared, command, onScriptCalls),
     transaction,
+    listen: (feed, listener) => listenEmbedded(state, openSession, feed, listener),
     close: async () => state.close(),
   };
 }
