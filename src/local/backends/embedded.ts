@@ -21,6 +21,7 @@ import { functionCommands } from "./embedded-functions.ts";
 import { scanCommands } from "./embedded-scans.ts";
 import { createEmbeddedScripts } from "./embedded-scripts.ts";
 import { sortedSetCommands } from "./embedded-sorted-sets.ts";
+import { streamCommands } from "./embedded-streams.ts";
 import { valueToReply } from "./embedded-values.ts";
 import { workInPlace } from "./in-place.ts";
 import { replaceBrokenLua } from "./lua-runtimes.ts";
@@ -35,9 +36,12 @@ export function createEmbeddedBackend(): EmbeddedBackend {
   const scripts = createEmbeddedScripts();
   const profile = resolveCompatibilityProfile("redis-8.0");
   const registry = createRedisCommandRegistry([], profile);
-  registry.registerAll([...sortedSetCommands, ...scanCommands(), ...missingCommands, ...functionCommands, ...scripts.definitions], {
-    override: true,
-  });
+  registry.registerAll(
+    [...sortedSetCommands, ...scanCommands(), ...missingCommands, ...streamCommands, ...functionCommands, ...scripts.definitions],
+    {
+      override: true,
+    },
+  );
   registry.registerAll(
     registry.getAll().map((definition) => judgedWhenRun(definition, scripts.isRunning)),
     { override: true },
