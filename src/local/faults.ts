@@ -173,6 +173,7 @@ function instead(answer: RestAnswer, parts: Partial<RestAnswer>): RestAnswer {
 
 function withoutLast(answer: RestAnswer): RestAnswer {
   if (answer.feed) return answer;
+  if (Buffer.isBuffer(answer.body)) return answer;
   const results: unknown = JSON.parse(answer.body);
   return Array.isArray(results) ? { ...answer, body: JSON.stringify(results.slice(0, -1)) } : answer;
 }

@@ -29,7 +29,7 @@ export async function toResponse(answer: (call: RestCall) => Promise<RestAnswer>
   if (spoiled?.how === "hang") return whenAborted(request.signal);
   if (events) return new Response(streamOf(events, request.signal, spoiled), { status, headers: answerHeaders });
   const content = spoiled?.how === "drip" ? drip(text, spoiled.ms) : spoiled?.how === "truncate" ? breakOff(text) : text;
-  return new Response(content, { status, headers: answerHeaders });
+  return new Response(status === 204 ? null : (content as BodyInit), { status, headers: answerHeaders });
 }
 
 /** Events as a body; it closes the feed when it is cancelled or the request is aborted. */
@@ -71,13 +71,13 @@ function whenAborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-/** The text in ten pieces. */
-export function inPieces(text: string): string[] {
+/** The body in ten pieces. */
+export function inPieces(text: string | Buffer): (string | Buffer)[] {
   const size = Math.max(1, Math.ceil(text.length / PIECES));
   return Array.from({ length: Math.ceil(text.length / size) }, (_, i) => text.slice(i * size, (i + 1) * size));
 }
 
-function drip(text: string, ms: number): ReadableStream<Uint8Array> {
+function drip(text: string | Buffer, ms: number): ReadableStream<Uint8Array> {
   const pieces = inPieces(text);
   return new ReadableStream({
     async pull(controller) {
@@ -89,7 +89,7 @@ function drip(text: string, ms: number): ReadableStream<Uint8Array> {
   });
 }
 
-function breakOff(text: string): ReadableStream<Uint8Array> {
+function breakOff(text: string | Buffer): ReadableStream<Uint8Array> {
   let begun = false;
   return new ReadableStream({
     pull(controller) {

@@ -27,6 +27,8 @@ export type Backend = {
   command(command: Command, onScriptCalls?: ScriptCalls): Promise<Reply>;
   /** Run all commands with nothing in between, or none and an error if one cannot be queued. */
   transaction(commands: readonly Command[], onScriptCalls?: ScriptCalls): Promise<Reply[] | ReplyError>;
+  /** Why this backend does not offer a command that others do, or null; a Redis says so itself. */
+  lacks?(name: string): string | null;
   /** Resolves to the function that stops listening, once the feed is confirmed, or to the error that Redis gave instead. */
   listen(feed: Feed, listener: FeedListener): Promise<(() => void) | ReplyError>;
   close(): Promise<void>;

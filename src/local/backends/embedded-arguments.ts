@@ -21,15 +21,18 @@ import {
 const ARITIES: [number, string][] = [
   [-8, "geosearchstore"],
   [-7, "geosearch xreadgroup"],
-  [-6, "georadius georadius_ro hexpire hexpireat hpexpire hpexpireat hsetex xautoclaim xclaim"],
-  [-5, "blmpop bzmpop geoadd georadiusbymember georadiusbymember_ro hexpiretime hgetdel hgetex hpersist hpexpiretime hpttl httl xadd zrangestore"],
+  [-6, "georadius georadius_ro hexpire hexpireat hpexpire hpexpireat hsetex xackdel xautoclaim xclaim"],
+  [
+    -5,
+    "blmpop bzmpop geoadd georadiusbymember georadiusbymember_ro hexpiretime hgetdel hgetex hpersist hpexpiretime hpttl httl xadd xdelex zrangestore",
+  ],
   [
     -4,
     "bitop geodist hmset hset lmpop xack xrange xread xrevrange xtrim zadd zdiffstore zinterstore zmpop zrange zrangebylex zrangebyscore zrevrange zrevrangebylex zrevrangebyscore zunionstore",
   ],
   [
     -3,
-    "bitpos blpop brpop bzpopmax bzpopmin copy eval eval_ro evalsha evalsha_ro expire expireat fcall fcall_ro hdel hmget hscan lpos lpush lpushx mset msetnx pexpire pexpireat rpush rpushx sadd sdiffstore set sintercard sinterstore smismember srem sscan sunionstore xdel xpending xsetid zdiff zinter zintercard zmscore zrank zrem zrevrank zscan zunion",
+    "bitpos blpop brpop bzpopmax bzpopmin copy eval eval_ro evalsha evalsha_ro expire expireat fcall fcall_ro hdel hmget hscan lcs lpos lpush lpushx mset msetnx pexpire pexpireat rpush rpushx sadd sdiffstore set sintercard sinterstore smismember srem sscan sunionstore xdel xpending xsetid zdiff zinter zintercard zmscore zrank zrem zrevrank zscan zunion",
   ],
   [
     -2,

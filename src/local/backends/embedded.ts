@@ -13,14 +13,17 @@ import {
   RedisServerState,
   resolveCompatibilityProfile,
 } from "js-redis-server/core";
+import { leftOut } from "../left-out.ts";
 import { type Backend, type Command, isReplyError, type Reply, type ReplyError, type ScriptCalls } from "./backend.ts";
 import { judgedWhenRun } from "./embedded-arguments.ts";
 import { missingCommands } from "./embedded-commands.ts";
 import { listenEmbedded } from "./embedded-feeds.ts";
 import { functionCommands } from "./embedded-functions.ts";
+import { lcsCommand } from "./embedded-lcs.ts";
 import { scanCommands } from "./embedded-scans.ts";
 import { createEmbeddedScripts } from "./embedded-scripts.ts";
 import { sortedSetCommands } from "./embedded-sorted-sets.ts";
+import { streamDeletes } from "./embedded-stream-deletes.ts";
 import { streamCommands } from "./embedded-streams.ts";
 import { valueToReply } from "./embedded-values.ts";
 import { workInPlace } from "./in-place.ts";
@@ -37,7 +40,16 @@ export function createEmbeddedBackend(): EmbeddedBackend {
   const profile = resolveCompatibilityProfile("redis-8.0");
   const registry = createRedisCommandRegistry([], profile);
   registry.registerAll(
-    [...sortedSetCommands, ...scanCommands(), ...missingCommands, ...streamCommands, ...functionCommands, ...scripts.definitions],
+    [
+      ...sortedSetCommands,
+      ...scanCommands(),
+      ...missingCommands,
+      ...streamCommands,
+      ...streamDeletes,
+      lcsCommand,
+      ...functionCommands,
+      ...scripts.definitions,
+    ],
     {
       override: true,
     },
@@ -80,6 +92,7 @@ export function createEmbeddedBackend(): EmbeddedBackend {
     command: (command, onScriptCalls) => run(shared, command, onScriptCalls),
     transaction,
     listen: (feed, listener) => listenEmbedded(state, openSession, feed, listener),
+    lacks: (name) => leftOut(name, "the local Upstash's own engine"),
     close: async () => state.close(),
   };
 }
