@@ -67,6 +67,7 @@ const POSITIONS: Record<string, number[]> = {
   rpop: [1],
   hrandfield: [1],
   srandmember: [1],
+  zrandmember: [1],
   spop: [1],
   zpopmin: [1],
   zpopmax: [1],

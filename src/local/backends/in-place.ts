@@ -78,10 +78,13 @@ function assertMethods(name: string, object: object, methods: string): void {
 /** Values are handed out and taken as they are. Only what is still stored under another key (COPY) is copied. */
 function keepValues(keyspace: Keyspace): void {
   const stored = new WeakSet<RedisDataValue>();
+  const known = new WeakSet<RedisDataValue>();
   const ours = (value: RedisDataValue): RedisDataValue => {
     if (value.type === "zset") value.members = OrderedMembers.of(value.members);
-    if (value.type === "hash" && [...value.fields.values()].some(({ expiresAt }) => expiresAt !== undefined)) expiringHashes.add(value);
+    if (value.type === "hash" && !known.has(value) && [...value.fields.values()].some(({ expiresAt }) => expiresAt !== undefined))
+      expiringHashes.add(value);
     stored.add(value);
+    known.add(value);
     return value;
   };
   keyspace.get = (key) => {

@@ -40,6 +40,8 @@ export function replaceBrokenLua(state: RedisServerState): void {
     );
     return current;
   };
+  // The first script need not wait for the module. If it cannot be loaded now, the first script says so.
+  state.getLuaRuntime().catch(() => {});
 }
 
 /** Whatever a run throws that is not an answer of Redis means that the module is broken. */
