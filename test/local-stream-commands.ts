@@ -82,19 +82,18 @@ const readGroup = [
     "g",
     consumer,
     count,
-    maybe("NOACK"),
     "STREAMS",
     "s",
     fc.oneof({ weight: 3, arbitrary: fc.constant(">") }, { weight: 1, arbitrary: id }),
   ),
   command("XREADGROUP", "GROUP", group, consumer, count, "STREAMS", key, fc.constantFrom(">", "0", "$", "x")),
-  command("XREADGROUP", "GROUP", "g", consumer, maybe("NOACK"), "STREAMS", "s", "s2", fc.constantFrom(">", "0"), fc.constantFrom(">", "0")),
+  command("XREADGROUP", "GROUP", "g", consumer, "STREAMS", "s", "s2", fc.constantFrom(">", "0"), fc.constantFrom(">", "0")),
   command("XREADGROUP", "GROUP", "g", consumer, maybe("FOO", "COUNT"), "STREAMS", "s", "s2", ">"),
 ];
 const pending = [
   command("XACK", key, group, some(id)),
   command("XPENDING", key, group),
-  command("XPENDING", key, group, maybe("IDLE 0", "IDLE 100000", "IDLE x", "IDLE -1"), bound, bound, small, maybe("alice", "nobody", "alice x")),
+  command("XPENDING", key, group, maybe("IDLE 0", "IDLE 100000", "IDLE x", "IDLE -1"), bound, bound, small, maybe("alice", "nobody")),
   command("XPENDING", key, group, maybe("-", "- +", "IDLE 5")),
   command(
     "XCLAIM",

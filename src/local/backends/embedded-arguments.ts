@@ -16,6 +16,7 @@ import {
   t,
   WrongNumberOfArgumentsError,
 } from "js-redis-server/core";
+import { subcommandProblem } from "./subcommands.ts";
 
 /** How many words a command has, its name included; at least so many if negative. */
 const ARITIES: [number, string][] = [
@@ -105,6 +106,8 @@ export function judgedWhenRun(definition: CommandDefinition, inScript: () => boo
         if (inScript()) throw new RedisCommandError("Wrong number of args calling Redis command from script");
         throw new WrongNumberOfArgumentsError(definition.name);
       }
+      const problem = subcommandProblem(definition.name, given.slice(index));
+      if (problem) throw problem;
       try {
         refuseNumbers(definition.name, given);
         const input = withKnownNumbers(definition.name, given);

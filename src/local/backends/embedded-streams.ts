@@ -1,13 +1,12 @@
 /**
  * Streams on the embedded engine where it reads a command otherwise than Redis, or does not have it.
  *
- * XACK and XGROUP judge the key and the group before the ids, trims are exact with `=` and stop at LIMIT, and XREADGROUP with
- * NOACK makes no consumer, as on Upstash.
+ * XACK and XGROUP judge the key and the group before the ids, trims are exact with `=` and stop at LIMIT.
  */
 import { type CommandDefinition, type RedisExecutionContext, RedisResult, RedisValue, t, WrongNumberOfArgumentsError } from "js-redis-server/core";
 import { known } from "./embedded-commands.ts";
 import { readTrim, type Trim, trimStream } from "./stream-trims.ts";
-import { integerOf, parseId, plainError, type StreamGroup, syntaxError, uppercase } from "./stream-words.ts";
+import { compareIds, integerOf, parseId, plainError, type StreamGroup, type StreamId, syntaxError, uppercase } from "./stream-words.ts";
 
 type Words = readonly Buffer[];
 
@@ -40,6 +39,8 @@ function groupOf({ db }: RedisExecutionContext, key: Buffer, name: Buffer): Stre
 
 const plainXadd = known("xadd");
 
+const isZero = ({ ms, seq }: StreamId) => ms === 0n && seq === 0n;
+
 type Added = { key: Buffer; nomkstream: boolean; trim: Trim | null; id: string; fields: Buffer[] };
 
 const xadd = streamCommand<Added>(
@@ -48,7 +49,7 @@ const xadd = streamCommand<Added>(
     const { trim, nomkstream, next } = readTrim(words, true);
     const id = words[next]?.toString() ?? "";
     const fields = words.slice(next + 1);
-    if (id !== "*" && !/^\d+-\*$/.test(id)) parseId(id);
+    if (id !== "*" && !/^\d+-\*$/.test(id) && isZero(parseId(id))) throw plainError("The ID specified in XADD must be greater than 0-0");
     if (fields.length === 0 || fields.length % 2 === 1) throw new WrongNumberOfArgumentsError("xadd");
     return { key, nomkstream, trim, id, fields };
   },
@@ -93,28 +94,12 @@ function groupIn(stream: { groups: Map<string, unknown> }, name: Buffer): never 
 
 const plainXgroup = known("xgroup");
 
-/** How many words a subcommand has after its name. */
-const XGROUP_WORDS: Record<string, [number, number]> = {
-  CREATE: [3, 6],
-  SETID: [3, 5],
-  DESTROY: [2, 2],
-  CREATECONSUMER: [3, 3],
-  DELCONSUMER: [3, 3],
-  HELP: [0, 0],
-};
-
 const NO_STREAM =
   "The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.";
 
 const xgroup = streamCommand(
   "xgroup",
-  ([subcommand = empty(), ...words]) => {
-    const name = uppercase(subcommand);
-    const [least, most] = XGROUP_WORDS[name] ?? [];
-    if (least === undefined || most === undefined) throw plainError(`unknown subcommand '${subcommand}'. Try XGROUP HELP.`);
-    if (words.length < least || (words.length > most && least === most)) throw new WrongNumberOfArgumentsError(`xgroup|${name.toLowerCase()}`);
-    return { name, words };
-  },
+  ([subcommand = empty(), ...words]) => ({ name: uppercase(subcommand), words }),
   ({ name, words: [key = empty(), group = empty(), third, ...options] }, ctx) => {
     if (name === "HELP") return RedisResult.create(RedisValue.array(["XGROUP <subcommand> [<arg> [value] [opt] ...]."].map(text)));
     const { mkstream, entriesRead } = readGroupOptions(name, options);
@@ -154,21 +139,39 @@ function readGroupOptions(name: string, options: Words): { mkstream: boolean; en
   return { mkstream, entriesRead };
 }
 
-const plainXreadgroup = known("xreadgroup");
-
-type ReadGroup = { args: { group: Buffer; consumer: Buffer; noack: boolean; streams: { key: Buffer }[] } };
-
-/** On Upstash a reader who acknowledges nothing is no consumer. */
-const xreadgroup: CommandDefinition = {
-  ...plainXreadgroup,
-  execute(args: unknown, ctx: RedisExecutionContext) {
-    const { group, consumer, noack, streams } = (args as ReadGroup).args;
-    const id = consumer.toString("hex");
-    const strangers = noack ? streams.filter(({ key }) => !groupOf(ctx, key, group)?.consumers.has(id)) : [];
-    const result = plainXreadgroup.execute(args, ctx);
-    for (const { key } of strangers) ctx.db.updateStream(key, (stream) => stream.deleteConsumer(groupIn(stream.value, group), id));
-    return result;
+/** The last id may go back, but not behind an entry that is still there or the last one that was deleted. */
+const xsetid = streamCommand(
+  "xsetid",
+  ([key = empty(), id = empty(), ...options]) => ({ key, id: parseId(id.toString()), ...readSetIdOptions(options) }),
+  ({ key, id, entriesAdded, maxDeletedId }, ctx) => {
+    const stream = ctx.db.getStream(key);
+    if (!stream) throw plainError("no such key");
+    const top = stream.entries.at(-1)?.id;
+    if (compareIds(id, maxDeletedId ?? stream.maxDeletedEntryId) < 0) {
+      throw plainError(`The ID specified in XSETID is smaller than ${maxDeletedId ? "the provided" : "current"} max_deleted_entry_id`);
+    }
+    if (top && compareIds(id, top) < 0) throw plainError("The ID specified in XSETID is smaller than the target stream top item");
+    if (entriesAdded !== null && stream.entries.length > entriesAdded) {
+      throw plainError("The entries_added specified in XSETID is smaller than the target stream length");
+    }
+    ctx.db.updateStream(key, (writable) => writable.setId(id, { entriesAdded, maxDeletedId }));
+    return RedisResult.ok();
   },
-};
+);
 
-export const streamCommands: readonly CommandDefinition[] = [xadd, xtrim, xack, xdel, xgroup, xreadgroup];
+function readSetIdOptions(options: Words): { entriesAdded: number | null; maxDeletedId: StreamId | null } {
+  let entriesAdded: number | null = null;
+  let maxDeletedId: StreamId | null = null;
+  for (let i = 0; i < options.length; i += 2) {
+    const option = uppercase(options[i] ?? empty());
+    const value = options[i + 1];
+    if (option === "ENTRIESADDED" && value) {
+      entriesAdded = Number(integerOf(value));
+      if (entriesAdded < 0) throw plainError("entries_added must be positive");
+    } else if (option === "MAXDELETEDID" && value) maxDeletedId = parseId(value.toString());
+    else throw syntaxError();
+  }
+  return { entriesAdded, maxDeletedId };
+}
+
+export const streamCommands: readonly CommandDefinition[] = [xadd, xtrim, xack, xdel, xgroup, xsetid];

@@ -24,6 +24,7 @@ import { scanCommands } from "./embedded-scans.ts";
 import { createEmbeddedScripts } from "./embedded-scripts.ts";
 import { sortedSetCommands } from "./embedded-sorted-sets.ts";
 import { streamDeletes } from "./embedded-stream-deletes.ts";
+import { streamReads } from "./embedded-stream-reads.ts";
 import { streamCommands } from "./embedded-streams.ts";
 import { valueToReply } from "./embedded-values.ts";
 import { workInPlace } from "./in-place.ts";
@@ -46,6 +47,7 @@ export function createEmbeddedBackend(): EmbeddedBackend {
       ...missingCommands,
       ...streamCommands,
       ...streamDeletes,
+      ...streamReads,
       lcsCommand,
       ...functionCommands,
       ...scripts.definitions,

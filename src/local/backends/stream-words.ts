@@ -9,8 +9,10 @@ export type StreamId = { ms: bigint; seq: bigint };
 export type StreamGroup = {
   name: Buffer;
   lastDeliveredId: StreamId;
-  consumers: Map<string, { name: Buffer }>;
-  pending: Map<string, { id: StreamId; consumerId: string }>;
+  /** How many entries were read up to `lastDeliveredId`, or null if that cannot be told. */
+  entriesRead: number | null;
+  consumers: Map<string, { name: Buffer; seenAt: number; activeAt: number | null }>;
+  pending: Map<string, { id: StreamId; consumerId: string; deliveredAt: number; deliveryCount: number }>;
 };
 
 const MAX_UINT64 = (1n << 64n) - 1n;
