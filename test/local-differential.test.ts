@@ -1,7 +1,7 @@
 /**
  * The embedded engine answers as a real Redis does: the same random commands to both, every answer compared.
  *
- * Then, one by one, the differences that are known and listed in the README; a difference that goes away fails its test too.
+ * Then, one by one, the differences that are known and listed in docs/local-upstash.md; a difference that goes away fails its test too.
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

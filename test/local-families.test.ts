@@ -1,6 +1,7 @@
 /**
  * Families of commands and formats of answers that apps beside ours use, over the embedded engine and over a real Redis alike.
  */
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { BACKENDS, startBacked, TOKEN, type World } from "./local-world.ts";
 
@@ -242,6 +243,26 @@ describe.each(BACKENDS)("over %s", (backing) => {
     }
     if (backing === "redis") expect(await run("OBJECT", "ENCODING", "none")).toEqual({ result: null });
   });
+});
+
+test("every command that the table of the docs calls refused is refused with a sentence, and no other row's is", async () => {
+  const [docs = ""] = readFileSync("docs/local-upstash.md", "utf8").split("## Answers");
+  const rows = [...docs.matchAll(/^\| (.+?) \| (.+?) \| .+? \| .+? \|$/gm)];
+  const world = await startBacked("embedded");
+  const seen = { refused: 0, offered: 0 };
+  for (const [, family = "", embedded] of rows) {
+    for (const [, name = ""] of family.matchAll(/`([A-Z_]+(?:\.[A-Z]+)?)`/g)) {
+      const { error = "" } = (await world.run(name)) as { error?: string };
+      expect([name, error]).toEqual([
+        name,
+        embedded === "refused" ? expect.stringMatching(/ is not offered by .*; /) : expect.not.stringMatching(/not (offered|available)/),
+      ]);
+      seen[embedded === "refused" ? "refused" : "offered"] += 1;
+    }
+  }
+  await world.close();
+  expect(seen.refused).toBeGreaterThan(15);
+  expect(seen.offered).toBeGreaterThan(6);
 });
 
 describe("streams on the embedded engine, where Upstash goes its own way", () => {
