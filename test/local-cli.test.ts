@@ -6,7 +6,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { networkInterfaces } from "node:os";
 import { afterEach, expect, test } from "vitest";
-import { HELP } from "../src/local/options.ts";
+import { HELP, readOptions } from "../src/local/options.ts";
 import { freePort, hasRedis, sendTo, startRedis, TOKEN, until } from "./local-world.ts";
 
 type Program = { child: ChildProcess; out(): string; err(): string; ended: Promise<number | null> };
@@ -85,11 +85,29 @@ test.each([
   [["--redis", "redis://127.0.0.1:1", "--save", "x"], "--save is for the embedded engine"],
   [["--fault", "nonsense"], 'no fault is called "nonsense"'],
   [["positional"], "Unexpected argument 'positional'"],
-])("a bad option is one line and exit code 1: %j", async (args, message) => {
+  [["--port"], "Option '--port <value>' argument missing"],
+])("a bad option is a line, the help, and exit code 1: %j", async (args, message) => {
   const program = start(...args);
   expect(await program.ended).toBe(1);
   expect(program.err()).toContain(message);
-  expect(program.err()).toMatch(/^upstash: [^\n]+\n$/);
+  expect(program.err()).toMatch(/^upstash: [^\n]+\n\n/);
+  expect(program.err().endsWith(HELP)).toBe(true);
+  expect(program.out()).toBe("");
+});
+
+test("npm run dev answers a bad option with its help too, and starts nothing", async () => {
+  const child = spawn(process.execPath, ["src/dev/dev.ts", "--sav", "x"]);
+  let out = "";
+  let err = "";
+  child.stdout.on("data", (text) => (out += text));
+  child.stderr.on("data", (text) => (err += text));
+  const [code] = await once(child, "close");
+  expect([code, out, err]).toEqual([1, "", expect.stringMatching(/^onehop: Unknown option '--sav'.*\n\nThe Worker in workerd[\s\S]*--save FILE/)]);
+});
+
+test("the token is `local` unless another is given, here as in npm run dev", () => {
+  expect(readOptions([], {}).token).toBe("local");
+  expect(readOptions([], { UPSTASH_REDIS_REST_TOKEN: "mine" }).token).toBe("mine");
 });
 
 test("--help names every option and exits with 0", async () => {

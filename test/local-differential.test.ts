@@ -1,12 +1,12 @@
 /**
  * The embedded engine answers as a real Redis does: the same random commands to both, every answer compared.
  *
- * Then, one by one, the differences that are known and listed in the README; a difference that goes away fails its test too.
+ * Then, one by one, the differences that are known and listed in docs/local-upstash.md; a difference that goes away fails its test too.
  */
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Step, sequences, type Words } from "./local-commands.ts";
-import { hasRedis, type RealRedis, startRedis, startWorld, TOKEN, type World } from "./local-world.ts";
+import { ask, hasRedis, type RealRedis, startRedis, startWorld, type World } from "./local-world.ts";
 
 /** Always the same, so that a failure is about a change; DIFFERENTIAL_SEED looks at others. */
 const SEEDS = process.env.DIFFERENTIAL_SEED ? [Number(process.env.DIFFERENTIAL_SEED)] : [20_260_101, 7, 4_711];
@@ -227,11 +227,4 @@ function sorted(value: unknown): unknown {
 
 function describeDifference(command: Words, ours: unknown, theirs: unknown): string {
   return `${JSON.stringify(command)}\n  embedded: ${JSON.stringify(ours)}\n  Redis:    ${JSON.stringify(theirs)}`;
-}
-
-/** Ask without a socket: a hundred thousand answers in a few seconds. */
-async function ask(world: World, path: string, body: unknown): Promise<unknown> {
-  const headers = new Map([["authorization", `Bearer ${TOKEN}`]]);
-  const { body: text } = await world.upstash.answer({ method: "POST", path, query: "", headers, body: Buffer.from(JSON.stringify(body)) });
-  return JSON.parse(text);
 }

@@ -107,3 +107,10 @@ export async function startBacked(backing: Backing, options: Partial<StartOption
     },
   };
 }
+
+/** Ask without a socket: a hundred thousand answers in a few seconds. */
+export async function ask(world: World, path: string, body: unknown): Promise<unknown> {
+  const headers = new Map([["authorization", `Bearer ${TOKEN}`]]);
+  const { body: text } = await world.upstash.answer({ method: "POST", path, query: "", headers, body: Buffer.from(JSON.stringify(body)) });
+  return JSON.parse(text.toString());
+}

@@ -15,8 +15,8 @@ import { Overview } from "./pages/overview.tsx";
 import { Products } from "./pages/products.tsx";
 import { Profiles } from "./pages/profiles.tsx";
 import { Sessions } from "./pages/sessions.tsx";
+import type { PageProps } from "./route.ts";
 
-export type PageProps = { route: string[] };
 const pages: Record<string, [title: string, page: FunctionComponent<PageProps>]> = {
   overview: ["Overview", Overview],
   products: ["Products", Products],

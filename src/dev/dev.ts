@@ -11,6 +11,7 @@ import { parseArgs, promisify } from "node:util";
 import { context } from "esbuild";
 import { buildConsole } from "../build/console.ts";
 import { workerOptions } from "../build/worker.ts";
+import { DEFAULT_TOKEN } from "../local/options.ts";
 import { startLocalUpstash } from "../local/start.ts";
 import { startWorker } from "./worker.ts";
 
@@ -21,10 +22,22 @@ const devWebhooks = { dev: { scheme: "standard", secrets: [`whsec_${Buffer.from(
 const devOrigins = "http://localhost:3000,http://localhost:5173";
 const { env } = process;
 
+const HELP = `The Worker in workerd with a local Upstash behind it.
+
+  npm run dev -- [options]
+
+  --save FILE   keep the local data in FILE over a restart
+  --help        this text
+
+The environment says the rest; the README lists it.
+`;
+
 async function dev(): Promise<void> {
+  const options = optionsOrHelp();
+  if (!options) return;
   const port = portOf("PORT", 8787);
   await assertFree(port, "PORT");
-  const upstash = await openUpstash();
+  const upstash = await openUpstash(options.save);
   const bindings = {
     API_KEYS: env.API_KEYS || JSON.stringify(devKeys),
     UPSTASH_REDIS_REST_URL: upstash.url,
@@ -89,14 +102,26 @@ async function dev(): Promise<void> {
   greet(worker.url, upstash);
 }
 
+/** The options; null when the help was asked for, or a bad option was answered with it. */
+function optionsOrHelp(): { save?: string } | null {
+  try {
+    const { help, ...options } = parseArgs({ options: { save: { type: "string" }, help: { type: "boolean" } } }).values;
+    if (!help) return options;
+    process.stdout.write(HELP);
+  } catch (error) {
+    process.stderr.write(`onehop: ${(error as Error).message}\n\n${HELP}`);
+    process.exitCode = 1;
+  }
+  return null;
+}
+
 /** The database: the one that the environment names, or a local Upstash (over `REDIS_URL` when that is set). */
-async function openUpstash() {
+async function openUpstash(save: string | undefined) {
   const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token, REDIS_URL: redis } = env;
   if (Boolean(url) !== Boolean(token)) throw new Error("UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN go together");
   if (url && token) return { url, token, close: async () => {}, note: "as set in the environment" };
-  const { save } = parseArgs({ options: { save: { type: "string" } } }).values;
-  const local = await startLocalUpstash({ port: portOf("UPSTASH_PORT", 8079), token: "local", redis, save });
-  return { ...local, note: `token local, ${redis ? "over the Redis at REDIS_URL" : save ? `data kept in ${save}` : "data in memory"}` };
+  const local = await startLocalUpstash({ port: portOf("UPSTASH_PORT", 8079), token: DEFAULT_TOKEN, redis, save });
+  return { ...local, note: `token ${DEFAULT_TOKEN}, ${redis ? "over the Redis at REDIS_URL" : save ? `data kept in ${save}` : "data in memory"}` };
 }
 
 function greet(url: string, upstash: { url: string; note: string }): void {

@@ -1,11 +1,12 @@
 /**
  * `npm run upstash`: the local Upstash as a program.
  */
-import { HELP, readOptions } from "./options.ts";
+import { type CliOptions, HELP, readOptions } from "./options.ts";
 import { startLocalUpstash } from "./start.ts";
 
 async function main(): Promise<void> {
-  const options = readOptions(process.argv.slice(2), process.env);
+  const options = optionsOrHelp();
+  if (!options) return;
   if (options.help) {
     process.stdout.write(HELP);
     return;
@@ -20,6 +21,17 @@ async function main(): Promise<void> {
   }
   if (options.quiet) say(JSON.stringify({ event: "ready", url: local.url, controlUrl: local.controlUrl }));
   else say(`local Upstash on ${local.url}, token ${local.token}, ${options.redis ? "over a Redis server" : "embedded engine"}`);
+}
+
+/** The options, or null when one is bad: then what is wrong with it has been said, and the help. */
+function optionsOrHelp(): CliOptions | null {
+  try {
+    return readOptions(process.argv.slice(2), process.env);
+  } catch (error) {
+    process.stderr.write(`upstash: ${(error as Error).message}\n\n${HELP}`);
+    process.exitCode = 1;
+    return null;
+  }
 }
 
 main().catch((error: Error) => {

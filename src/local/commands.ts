@@ -15,7 +15,7 @@ const NOT_OVER_REST = words(`
 
 /** Redis has them, Upstash does not. */
 const NOT_ON_UPSTASH = words(`
-  OBJECT CONFIG DEBUG SHUTDOWN SAVE BGSAVE BGREWRITEAOF LASTSAVE REPLICAOF SLAVEOF FAILOVER ROLE CLUSTER ASKING
+  CONFIG DEBUG SHUTDOWN SAVE BGSAVE BGREWRITEAOF LASTSAVE REPLICAOF SLAVEOF FAILOVER ROLE CLUSTER ASKING
   READONLY READWRITE MIGRATE MODULE SLOWLOG LATENCY SYNC PSYNC REPLCONF SWAPDB MOVE LOLWUT PFDEBUG PFSELFTEST
   RESTORE-ASKING
 `);
@@ -33,6 +33,9 @@ const READS = words(`
   JSON.GET JSON.MGET JSON.TYPE JSON.ARRLEN JSON.ARRINDEX JSON.OBJLEN JSON.OBJKEYS JSON.STRLEN JSON.RESP
 `);
 
+/** They read, but may take long or tell about the whole database: not with the token that may only read. */
+const NOT_FOR_READERS = words("SCAN KEYS RANDOMKEY INFO");
+
 export function isRead(command: Command): boolean {
   return READS.has(commandName(command));
 }
@@ -45,7 +48,7 @@ export function refusal(command: Command, readOnly: boolean): string | null {
   if (NOT_OVER_REST.has(name)) return notAllowed(name);
   if (NOT_ON_UPSTASH.has(name)) return notAvailable(name);
   if ((name === "XREAD" || name === "XREADGROUP") && blocks(command)) return notAllowed(name);
-  if (readOnly && !READS.has(name)) return noPermission(name);
+  if (readOnly && (!READS.has(name) || NOT_FOR_READERS.has(name))) return noPermission(name);
   return null;
 }
 

@@ -13,6 +13,9 @@ export const QUOTA =
   "ERR max daily request limit exceeded. Limit: 10000, Usage: 10000. See https://upstash.com/docs/redis/troubleshooting/max_daily_request_limit for details";
 export const NULL_ARGUMENT = "ERR unsupported arg type: %!q(<nil>): <nil>";
 
+export const UNKNOWN_FORMAT = 'ERR Upstash-Response-Format must be "json" or "resp2"';
+export const ENCODED_RESP2 = "ERR Upstash-Encoding cannot be used when Upstash-Response-Format is resp2";
+
 export function unsupportedArgument(value: unknown): string {
   return value === null ? NULL_ARGUMENT : `ERR unsupported arg type: ${JSON.stringify(value)}`;
 }

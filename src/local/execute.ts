@@ -5,6 +5,7 @@ import { type Backend, type Command, commandName, isReplyError, type Reply, type
 import { isRead, refusal } from "./commands.ts";
 import type { Counters } from "./counters.ts";
 import { notAvailable } from "./errors.ts";
+import { leftOut } from "./left-out.ts";
 import type { Replicas } from "./replicas.ts";
 import type { Parsed } from "./requests.ts";
 import { NO_SCRIPT } from "./scripts.ts";
@@ -23,7 +24,7 @@ type PipelineItems = Extract<Parsed, { commands: unknown }>["commands"];
 
 export function createExecutor(backend: Backend, counters: Counters, replicas: Replicas): Executor {
   async function one(command: Command, { readOnly, stale, rememberReads }: Circumstances): Promise<Reply> {
-    const refused = refusal(command, readOnly);
+    const refused = refusal(command, readOnly) ?? backend.lacks?.(commandName(command)) ?? null;
     if (refused) return { error: refused };
     counters.command(commandName(command));
     const reads = isRead(command);
@@ -42,7 +43,7 @@ export function createExecutor(backend: Backend, counters: Counters, replicas: R
     const commands: Command[] = [];
     for (const item of items) {
       if ("error" in item) return item;
-      const refused = refusal(item, readOnly);
+      const refused = refusal(item, readOnly) ?? backend.lacks?.(commandName(item)) ?? null;
       if (refused) return { error: refused };
       commands.push(item);
     }
@@ -64,6 +65,9 @@ export function createExecutor(backend: Backend, counters: Counters, replicas: R
 function inUpstashWords(reply: Reply): Reply {
   if (!isReplyError(reply)) return reply;
   const unknown = /^ERR unknown command '([^']*)'/.exec(reply.error)?.[1];
-  if (unknown !== undefined) return { error: notAvailable(unknown.toUpperCase()) };
+  if (unknown !== undefined) {
+    const name = unknown.toUpperCase();
+    return { error: leftOut(name, "the Redis behind the local Upstash") ?? notAvailable(name) };
+  }
   return reply.error.startsWith("NOSCRIPT") ? { error: NO_SCRIPT } : reply;
 }

@@ -6,7 +6,7 @@
  * place of the database whether the request was carried out first.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { errorJson, type RestAnswer } from "./answers.ts";
+import { errorJson, type RestAnswer, type Spoiled } from "./answers.ts";
 import { QUOTA, WRONG_TOKEN } from "./errors.ts";
 
 export const FAULT_KINDS = {
@@ -48,9 +48,6 @@ export type Fault = {
   /** Carry the request out before failing. */
   runs?: boolean;
 };
-
-/** How a fault spoils the way back; the HTTP server carries it out. */
-export type Spoiled = { how: "drop" | "hang" | "truncate" } | { how: "drip"; ms: number };
 
 type Armed = Fault & { seen: number; hits: number; random: () => number };
 
@@ -131,11 +128,11 @@ export async function misbehave(fault: Fault, run: () => Promise<RestAnswer>, fl
     case "truncate":
       return spoil(await run(), { how: "truncate" });
     case "empty-200":
-      return { ...(await run()), body: "" };
+      return instead(await run(), {});
     case "html-200":
-      return { ...(await run()), headers: HTML, body: page("Welcome") };
+      return instead(await run(), { headers: HTML, body: page("Welcome") });
     case "wrong-shape":
-      return { ...(await run()), body: '{"results":{"unexpected":[true]}}' };
+      return instead(await run(), { body: '{"results":{"unexpected":[true]}}' });
     case "short-pipeline":
       return withoutLast(await run());
   }
@@ -166,7 +163,14 @@ function spoil(answer: RestAnswer, spoiled: Spoiled): RestAnswer {
   return { ...answer, spoiled };
 }
 
+/** Another body in place of an answer's own, and of what it would have streamed. */
+function instead(answer: RestAnswer, parts: Partial<RestAnswer>): RestAnswer {
+  return { ...answer, body: "", feed: undefined, ...parts };
+}
+
 function withoutLast(answer: RestAnswer): RestAnswer {
+  if (answer.feed) return answer;
+  if (Buffer.isBuffer(answer.body)) return answer;
   const results: unknown = JSON.parse(answer.body);
   return Array.isArray(results) ? { ...answer, body: JSON.stringify(results.slice(0, -1)) } : answer;
 }

@@ -5,6 +5,9 @@ import { parseArgs } from "node:util";
 import { parseFault } from "./fault-spec.ts";
 import type { Fault } from "./faults.ts";
 
+/** The token of a local Upstash unless another is given. */
+export const DEFAULT_TOKEN = "local";
+
 export type CliOptions = {
   port: number;
   host: string;
@@ -24,7 +27,7 @@ export const HELP = `A local Upstash: its REST protocol on this machine, for dev
 
   --port N              port to listen on, 0 for any free one   (8079)
   --host ADDRESS        address to listen on                    (127.0.0.1)
-  --token TEXT          token for everything                    (UPSTASH_REDIS_REST_TOKEN, or "local-token")
+  --token TEXT          token for everything                    (UPSTASH_REDIS_REST_TOKEN, or "local")
   --read-only-token T   a second token that may only read
   --redis URL           use this Redis or Valkey                (REDIS_URL; without it, the embedded engine)
   --save FILE           keep the embedded engine's data in FILE over a restart
@@ -36,13 +39,13 @@ export const HELP = `A local Upstash: its REST protocol on this machine, for dev
 `;
 
 /** Read the arguments, or throw a sentence that names the bad one. */
-export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv): CliOptions {
+export function readOptions(args: readonly string[], env: Record<string, string | undefined>): CliOptions {
   const { values } = parseArgs({
     args: [...args],
     options: {
       port: { type: "string", default: "8079" },
       host: { type: "string", default: "127.0.0.1" },
-      token: { type: "string", default: env.UPSTASH_REDIS_REST_TOKEN || "local-token" },
+      token: { type: "string", default: env.UPSTASH_REDIS_REST_TOKEN || DEFAULT_TOKEN },
       "read-only-token": { type: "string" },
       redis: { type: "string" },
       save: { type: "string" },

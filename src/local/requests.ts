@@ -4,9 +4,10 @@
  *   POST /             ["CMD", arg…]          one command
  *   POST /pipeline     [["CMD", arg…], …]     several, one after another
  *   POST /multi-exec   the same               several as one transaction
+ *   any  /subscribe/ch /psubscribe/pattern /monitor   a stream of events; several names are several segments
  *   any  /CMD/arg/…    path style             the body of POST and PUT is the next argument, then the query
  */
-import type { Command } from "./backends/backend.ts";
+import type { Command, Feed } from "./backends/backend.ts";
 import { EMPTY_COMMAND, EMPTY_PIPELINE, EMPTY_PIPELINE_COMMAND, NOT_A_COMMAND, NOT_A_PIPELINE, unsupportedArgument } from "./errors.ts";
 
 /** What reaches the server, from whichever HTTP there is. */
@@ -15,6 +16,7 @@ export type RestCall = { method: string; path: string; query: string; headers: M
 export type Parsed =
   | { kind: "command"; command: Command }
   | { kind: "pipeline" | "multi-exec"; commands: (Command | { error: string })[] }
+  | { kind: "feed"; feed: Feed }
   | { kind: "refused"; error: string };
 
 export function readRequest(call: RestCall): Parsed {
@@ -22,7 +24,16 @@ export function readRequest(call: RestCall): Parsed {
   const isPost = call.method === "POST";
   if (isPost && path === "") return readSingle(call.body);
   if (isPost && (path === "/pipeline" || path === "/multi-exec")) return readMany(path === "/pipeline" ? "pipeline" : "multi-exec", call.body);
-  return readPath(call, path);
+  return readFeed(path) ?? readPath(call, path);
+}
+
+/** A path that asks for a stream of events; its body and query are no arguments. */
+function readFeed(path: string): Parsed | null {
+  const [, kind = "", ...rest] = path.split("/");
+  const name = kind.toLowerCase();
+  if (name !== "subscribe" && name !== "psubscribe" && name !== "monitor") return null;
+  if ((name === "monitor") !== (rest.length === 0)) return refused(`ERR wrong number of arguments for '${name}' command`);
+  return { kind: "feed", feed: name === "monitor" ? { kind: name } : { kind: name, names: rest.map(percentDecode) } };
 }
 
 function readSingle(body: Buffer): Parsed {

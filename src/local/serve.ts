@@ -4,10 +4,13 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { errorJson, type RestAnswer } from "./answers.ts";
+import type { RestAnswer } from "./answers.ts";
 import { type BodyBudget, createBodyBudget } from "./body-budget.ts";
+import { readableByPages } from "./cors.ts";
 import { TOO_LARGE } from "./errors.ts";
+import { MAX_BEHIND_BYTES, type OpenFeed } from "./feeds.ts";
 import { inPieces } from "./fetch.ts";
+import { failure } from "./formats.ts";
 import type { RestCall } from "./requests.ts";
 import { MAX_REQUEST_BYTES, type Upstash } from "./upstash.ts";
 
@@ -31,7 +34,7 @@ export async function serveUpstash(upstash: Upstash, { host, port, warn = () => 
     respond(upstash, budget, request, response).catch((error: Error) => {
       if (request.destroyed && !request.complete) return;
       warn(`a request failed: ${error.stack}`);
-      send(response, { status: 500, headers: { "content-type": "application/json" }, body: errorJson("ERR internal error") });
+      send(response, readableByPages(failure(500, "ERR internal error")));
     });
   });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
@@ -67,29 +70,57 @@ async function respond(upstash: Upstash, budget: BodyBudget, request: http.Incom
   try {
     const body = hasBody(request) ? await readBody(request) : Buffer.alloc(0);
     if (body) send(response, await upstash.answer(toCall(request, body)));
-    else send(response, { status: 413, headers: { "content-type": "application/json", connection: "close" }, body: errorJson(TOO_LARGE) });
+    else send(response, readableByPages(withClose(failure(413, TOO_LARGE))));
   } finally {
     giveBack();
   }
+}
+
+function withClose(answer: RestAnswer): RestAnswer {
+  return { ...answer, headers: { ...answer.headers, connection: "close" } };
 }
 
 function hasBody({ headers }: http.IncomingMessage): boolean {
   return headers["content-length"] !== undefined || headers["transfer-encoding"] !== undefined;
 }
 
-function send(response: http.ServerResponse, { status, headers, body, spoiled }: RestAnswer): void {
+function send(response: http.ServerResponse, answer: RestAnswer): void {
+  const { status, headers, body, spoiled, events } = answer;
   if (spoiled?.how === "hang") return;
   if (spoiled?.how === "drop") {
     response.destroy();
     return;
   }
-  response.writeHead(status, { ...headers, "content-length": Buffer.byteLength(body) });
+  if (events) {
+    sendEvents(response, answer, events);
+    return;
+  }
+  response.writeHead(status, status === 204 ? headers : { ...headers, "content-length": Buffer.byteLength(body) });
   if (spoiled?.how === "truncate") response.write(body.slice(0, body.length / 2), () => response.destroy());
   else if (spoiled?.how === "drip") void drip(response, body, spoiled.ms);
   else response.end(body);
 }
 
-async function drip(response: http.ServerResponse, body: string, ms: number): Promise<void> {
+/** Stream events until one side ends; a reader who is too far behind is given up. */
+function sendEvents(response: http.ServerResponse, { status, headers, spoiled }: RestAnswer, events: OpenFeed): void {
+  response.once("close", () => events.close());
+  if (response.destroyed) {
+    events.close();
+    return;
+  }
+  response.writeHead(status, headers);
+  response.flushHeaders();
+  const write = (event: Buffer) => {
+    if (!response.writable) return;
+    if (response.writableLength > MAX_BEHIND_BYTES) response.destroy();
+    else if (spoiled?.how === "truncate") response.write(event.subarray(0, event.length / 2), () => response.destroy());
+    else response.write(event);
+  };
+  const wait = spoiled?.how === "drip" ? spoiled.ms : 0;
+  events.pipe(wait > 0 ? (event) => void setTimeout(write, wait, event) : write, () => response.end());
+}
+
+async function drip(response: http.ServerResponse, body: string | Buffer, ms: number): Promise<void> {
   response.flushHeaders();
   for (const piece of inPieces(body)) {
     await sleep(ms);

@@ -3,13 +3,16 @@
  *
  * Read `decide` first: the token, then the commands of the request, then the backend, then JSON.
  */
-import { errorJson, type RestAnswer, replyJson } from "./answers.ts";
-import { type Backend, commandName, isBackendDown, isReplyError, type Reply } from "./backends/backend.ts";
+import type { RestAnswer } from "./answers.ts";
+import { type Backend, commandName, type Feed, isBackendDown } from "./backends/backend.ts";
+import { preflight, readableByPages } from "./cors.ts";
 import { type Counters, createCounters } from "./counters.ts";
-import { TOO_LARGE, WRONG_METHOD, WRONG_TOKEN } from "./errors.ts";
+import { noPermission, TOO_LARGE, WRONG_METHOD, WRONG_TOKEN } from "./errors.ts";
 import { type Circumstances, createExecutor } from "./execute.ts";
 import { createFaults, type Faults, misbehave } from "./faults.ts";
+import { FEED_HEADERS, type OpenFeed, openFeed } from "./feeds.ts";
 import { toResponse } from "./fetch.ts";
+import { answerOf, type Format, failure, formatOf } from "./formats.ts";
 import { createReplicas } from "./replicas.ts";
 import { type Parsed, type RestCall, readRequest } from "./requests.ts";
 import { createRights } from "./tokens.ts";
@@ -51,55 +54,70 @@ export function createUpstash({ backend, token, readOnlyToken, log }: UpstashOpt
     const started = performance.now();
     counters.request(call.body.length);
     const { answer: found, names, fault } = await decide(call);
-    const result = call.method === "HEAD" ? { ...found, body: "" } : found;
+    const result = readableByPages(call.method === "HEAD" ? { ...found, body: "" } : await withEvents(found));
     counters.answer(Buffer.byteLength(result.body));
     log?.(logLine(call, result.status, performance.now() - started, names, fault));
     return result;
   }
 
   async function decide(call: RestCall): Promise<Decided> {
+    if (call.method === "OPTIONS") return { answer: preflight(call), names: [] };
     const right = rightOf(call);
     if (right === "none") return { answer: failure(401, WRONG_TOKEN), names: [] };
     if (!METHODS.includes(call.method)) return { answer: failure(405, WRONG_METHOD), names: [] };
     if (call.body.length > MAX_REQUEST_BYTES) return { answer: failure(413, TOO_LARGE), names: [] };
     const parsed = readRequest(call);
+    const format = formatOf(call, parsed);
+    if ("error" in format) return { answer: failure(400, format.error), names: [] };
     const names = namesOf(parsed);
     const fault = faults.pick(names);
     const isCurrent = replicas.isCurrent(call.headers.get("upstash-sync-token"));
     const circumstances = { readOnly: right === "read", stale: fault?.kind === "stale" && !isCurrent, rememberReads: faults.has("stale") };
-    const base64 = call.headers.get("upstash-encoding")?.toLowerCase() === "base64";
-    const attempt = () => run(parsed, circumstances, base64).catch(whenDown);
+    const attempt = () => run(parsed, circumstances, format).catch(whenDown);
     if (!fault) return { answer: await attempt(), names };
     return { answer: await misbehave(fault, attempt, flushScripts), names, fault: fault.kind };
   }
 
-  async function run(parsed: Parsed, circumstances: Circumstances, base64: boolean): Promise<RestAnswer> {
+  async function run(parsed: Parsed, circumstances: Circumstances, format: Format): Promise<RestAnswer> {
     switch (parsed.kind) {
       case "refused":
-        return failure(400, parsed.error);
+        return failure(400, parsed.error, format);
+      case "feed":
+        return streamOf(parsed.feed, circumstances);
       case "command":
-        return answerTo(await executor.one(parsed.command, circumstances), (reply) => replyJson(reply, base64));
+        return answerOf(await executor.one(parsed.command, circumstances), format, "one", replicas.nextToken);
       case "pipeline":
-        return answerTo(await executor.pipeline(parsed.commands, circumstances), (replies) => manyJson(replies, base64));
+        return answerOf(await executor.pipeline(parsed.commands, circumstances), format, "many", replicas.nextToken);
       case "multi-exec":
-        return answerTo(await executor.transaction(parsed.commands, circumstances), (replies) => manyJson(replies, base64));
+        return answerOf(await executor.transaction(parsed.commands, circumstances), format, "many", replicas.nextToken);
     }
   }
 
-  function answerTo<R extends Reply>(reply: R, json: (reply: R) => string): RestAnswer {
-    if (isReplyError(reply)) return failure(400, reply.error);
-    return { status: 200, headers: { "content-type": "application/json", "upstash-sync-token": replicas.nextToken() }, body: json(reply) };
+  /** Open what the answer streams. Nobody reads it when the connection breaks or hangs anyway. */
+  async function withEvents(found: RestAnswer): Promise<RestAnswer> {
+    const { feed, spoiled } = found;
+    if (!feed || spoiled?.how === "drop" || spoiled?.how === "hang") return found;
+    try {
+      const opened = await openFeed(backend, feed);
+      if ("error" in opened) return failure(400, opened.error);
+      counters.command(feed.kind.toUpperCase());
+      const pipe: OpenFeed["pipe"] = (write, end) =>
+        opened.pipe((event) => {
+          counters.answer(event.length);
+          write(event);
+        }, end);
+      return { ...found, events: { ...opened, pipe } };
+    } catch (error) {
+      return whenDown(error);
+    }
+  }
+
+  function streamOf(feed: Feed, { readOnly }: Circumstances): RestAnswer {
+    if (readOnly && feed.kind === "monitor") return failure(400, noPermission(feed.kind));
+    return { status: 200, headers: { ...FEED_HEADERS, "upstash-sync-token": replicas.nextToken() }, body: "", feed };
   }
 
   return { answer, fetch: (request) => toResponse(answer, request), counters, faults };
-}
-
-function manyJson(replies: Reply, base64: boolean): string {
-  return `[${(replies as Reply[]).map((reply) => replyJson(reply, base64)).join(",")}]`;
-}
-
-function failure(status: number, error: string): RestAnswer {
-  return { status, headers: { "content-type": "application/json" }, body: errorJson(error) };
 }
 
 function whenDown(error: unknown): RestAnswer {
@@ -109,6 +127,7 @@ function whenDown(error: unknown): RestAnswer {
 
 function namesOf(parsed: Parsed): string[] {
   if (parsed.kind === "refused") return [];
+  if (parsed.kind === "feed") return [parsed.feed.kind.toUpperCase()];
   if (parsed.kind === "command") return [commandName(parsed.command)];
   return parsed.commands.map((command) => ("error" in command ? "?" : commandName(command)));
 }

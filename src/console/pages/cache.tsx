@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { type Answer, at, send } from "../api.ts";
 import { go, useLoad } from "../hooks.ts";
-import type { PageProps } from "../main.tsx";
 import { Card, Change, Empty, Field, Lookup, lasts, Page, Shown } from "../parts.tsx";
+import type { PageProps } from "../route.ts";
 import { Facts } from "./products.tsx";
 
 export function Cache({ route }: PageProps) {

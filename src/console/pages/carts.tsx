@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { at } from "../api.ts";
 import { go, useGet } from "../hooks.ts";
-import type { PageProps } from "../main.tsx";
 import { Card, Change, Choice, Empty, Field, Lookup, lasts, Page, Shown, Table, Value } from "../parts.tsx";
+import type { PageProps } from "../route.ts";
 
 type Item = { product_id: string; quantity: number; name: string | null; price: string | null; stock: number | null; line_total: string | null };
 

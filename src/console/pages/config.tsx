@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { type Answer, at, type Request, send } from "../api.ts";
 import { go, useGet } from "../hooks.ts";
-import type { PageProps } from "../main.tsx";
 import { Card, Change, Conflict, Empty, Field, Lookup, Page, Shown, Table, Value } from "../parts.tsx";
+import type { PageProps } from "../route.ts";
 
 type Values = Record<string, unknown>;
 type Row = { type: Kind; text: string; gone?: boolean };

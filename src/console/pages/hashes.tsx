@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { at, scan } from "../api.ts";
 import { go, useGet, useLoad } from "../hooks.ts";
-import type { PageProps } from "../main.tsx";
 import { Card, Change, Empty, Field, Lookup, lasts, Page, Shown, Table } from "../parts.tsx";
+import type { PageProps } from "../route.ts";
 
 export function Hashes({ route }: PageProps) {
   const key = route.join("/");

@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { at } from "../api.ts";
 import { go, useGet } from "../hooks.ts";
-import type { PageProps } from "../main.tsx";
 import { Card, Change, Choice, Empty, Field, Lookup, Page, Shown, Table, Value } from "../parts.tsx";
+import type { PageProps } from "../route.ts";
 
 type Entry = { id: string; rank: number; score: number; username?: string; level?: number; wins?: number; losses?: number; last_played?: string };
 const size = 10;

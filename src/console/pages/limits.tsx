@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { at } from "../api.ts";
 import { go, useGet } from "../hooks.ts";
-import type { PageProps } from "../main.tsx";
 import { Card, Change, Empty, Field, Lookup, lasts, Page, Shown } from "../parts.tsx";
+import type { PageProps } from "../route.ts";
 
 type Use = { endpoint: string; used: number; reset_in: number | null };
 

@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { at, scan, send } from "../api.ts";
 import { go, useGet, useLoad } from "../hooks.ts";
-import type { PageProps } from "../main.tsx";
 import { Card, Change, Empty, Field, Lookup, Page, Shown, Table, Value } from "../parts.tsx";
+import type { PageProps } from "../route.ts";
 
 type Product = { id: string; name?: string; price?: string; stock?: number; category?: string; list_price?: string } & Record<string, unknown>;
 type Hold = { hold_id: string; expires_at: string; quantity: number };

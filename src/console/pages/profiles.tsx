@@ -2,8 +2,8 @@
 import { useState } from "preact/hooks";
 import { type Answer, at, type Problem, type Request, send } from "../api.ts";
 import { go, useGet } from "../hooks.ts";
-import type { PageProps } from "../main.tsx";
 import { Card, Change, Choice, Conflict, Field, Lookup, Page, Shown, show, Trouble, Value } from "../parts.tsx";
+import type { PageProps } from "../route.ts";
 
 const kinds = ["id", "username", "email"] as const;
 /** Known fields that may be changed here, and whether they may be absent. */

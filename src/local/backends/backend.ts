@@ -16,11 +16,21 @@ export type Command = readonly Buffer[];
 /** What a backend tells while it works, for the bill: commands run inside scripts. */
 export type ScriptCalls = (calls: number) => void;
 
+/** What a client listens to: channels, patterns of channels, or all commands. */
+export type Feed = { kind: "subscribe" | "psubscribe"; names: readonly Buffer[] } | { kind: "monitor" };
+
+/** `push` is given each message as Redis sends it, the confirmations first; `end` says that no more can come. */
+export type FeedListener = { push(message: Reply): void; end(): void };
+
 export type Backend = {
   /** Run one command; commands given in one tick run in that order. */
   command(command: Command, onScriptCalls?: ScriptCalls): Promise<Reply>;
   /** Run all commands with nothing in between, or none and an error if one cannot be queued. */
   transaction(commands: readonly Command[], onScriptCalls?: ScriptCalls): Promise<Reply[] | ReplyError>;
+  /** Why this backend does not offer a command that others do, or null; a Redis says so itself. */
+  lacks?(name: string): string | null;
+  /** Resolves to the function that stops listening, once the feed is confirmed, or to the error that Redis gave instead. */
+  listen(feed: Feed, listener: FeedListener): Promise<(() => void) | ReplyError>;
   close(): Promise<void>;
 };
 

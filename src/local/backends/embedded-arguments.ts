@@ -16,20 +16,24 @@ import {
   t,
   WrongNumberOfArgumentsError,
 } from "js-redis-server/core";
+import { subcommandProblem } from "./subcommands.ts";
 
 /** How many words a command has, its name included; at least so many if negative. */
 const ARITIES: [number, string][] = [
   [-8, "geosearchstore"],
   [-7, "geosearch xreadgroup"],
-  [-6, "georadius georadius_ro hexpire hexpireat hpexpire hpexpireat hsetex xautoclaim xclaim"],
-  [-5, "blmpop bzmpop geoadd georadiusbymember georadiusbymember_ro hexpiretime hgetdel hgetex hpersist hpexpiretime hpttl httl xadd zrangestore"],
+  [-6, "georadius georadius_ro hexpire hexpireat hpexpire hpexpireat hsetex xackdel xautoclaim xclaim"],
+  [
+    -5,
+    "blmpop bzmpop geoadd georadiusbymember georadiusbymember_ro hexpiretime hgetdel hgetex hpersist hpexpiretime hpttl httl xadd xdelex zrangestore",
+  ],
   [
     -4,
     "bitop geodist hmset hset lmpop xack xrange xread xrevrange xtrim zadd zdiffstore zinterstore zmpop zrange zrangebylex zrangebyscore zrevrange zrevrangebylex zrevrangebyscore zunionstore",
   ],
   [
     -3,
-    "bitpos blpop brpop bzpopmax bzpopmin copy eval eval_ro evalsha evalsha_ro expire expireat fcall fcall_ro hdel hmget hscan lpos lpush lpushx mset msetnx pexpire pexpireat rpush rpushx sadd sdiffstore set sintercard sinterstore smismember srem sscan sunionstore xdel xpending xsetid zdiff zinter zintercard zmscore zrank zrem zrevrank zscan zunion",
+    "bitpos blpop brpop bzpopmax bzpopmin copy eval eval_ro evalsha evalsha_ro expire expireat fcall fcall_ro hdel hmget hscan lcs lpos lpush lpushx mset msetnx pexpire pexpireat rpush rpushx sadd sdiffstore set sintercard sinterstore smismember srem sscan sunionstore xdel xpending xsetid zdiff zinter zintercard zmscore zrank zrem zrevrank zscan zunion",
   ],
   [
     -2,
@@ -102,6 +106,8 @@ export function judgedWhenRun(definition: CommandDefinition, inScript: () => boo
         if (inScript()) throw new RedisCommandError("Wrong number of args calling Redis command from script");
         throw new WrongNumberOfArgumentsError(definition.name);
       }
+      const problem = subcommandProblem(definition.name, given.slice(index));
+      if (problem) throw problem;
       try {
         refuseNumbers(definition.name, given);
         const input = withKnownNumbers(definition.name, given);

@@ -88,6 +88,21 @@ function fieldExpireTime(name: string, unitMs: number): CommandDefinition {
   };
 }
 
+/** Later than the engine's last moment of a field, in seconds; the engine counts to 2^46 milliseconds. */
+const LAST_FIELD_SECONDS = Math.floor(2 ** 46 / 1_000) - 1;
+
+const plainHexpireat = known("hexpireat");
+
+/** Upstash takes any moment; somebody who gives milliseconds means one that never comes. */
+const hexpireat: CommandDefinition = {
+  ...plainHexpireat,
+  schema: t.custom((input, index, ctx) => {
+    const isLate = /^[1-9]\d{10,15}$/.test(input[index + 1]?.toString("latin1") ?? "") && Number(input[index + 1]) > LAST_FIELD_SECONDS;
+    const words = isLate ? input.with(index + 1, Buffer.from(String(LAST_FIELD_SECONDS))) : input;
+    return plainHexpireat.schema.parse(words, index, ctx);
+  }),
+};
+
 type BitOperation = (first: number, others: number[]) => number;
 
 /** The operations of BITOP that came later: bits of the first key and of the others, byte by byte. */
@@ -160,6 +175,7 @@ export const missingCommands: readonly CommandDefinition[] = [
   memory as unknown as CommandDefinition,
   fieldExpireTime("hexpiretime", 1_000),
   fieldExpireTime("hpexpiretime", 1),
+  hexpireat,
   bitop,
   getrange as unknown as CommandDefinition,
 ];

@@ -13,13 +13,19 @@ import {
   RedisServerState,
   resolveCompatibilityProfile,
 } from "js-redis-server/core";
+import { leftOut } from "../left-out.ts";
 import { type Backend, type Command, isReplyError, type Reply, type ReplyError, type ScriptCalls } from "./backend.ts";
 import { judgedWhenRun } from "./embedded-arguments.ts";
 import { missingCommands } from "./embedded-commands.ts";
+import { listenEmbedded } from "./embedded-feeds.ts";
 import { functionCommands } from "./embedded-functions.ts";
+import { lcsCommand } from "./embedded-lcs.ts";
 import { scanCommands } from "./embedded-scans.ts";
 import { createEmbeddedScripts } from "./embedded-scripts.ts";
 import { sortedSetCommands } from "./embedded-sorted-sets.ts";
+import { streamDeletes } from "./embedded-stream-deletes.ts";
+import { streamReads } from "./embedded-stream-reads.ts";
+import { streamCommands } from "./embedded-streams.ts";
 import { valueToReply } from "./embedded-values.ts";
 import { workInPlace } from "./in-place.ts";
 import { replaceBrokenLua } from "./lua-runtimes.ts";
@@ -34,9 +40,22 @@ export function createEmbeddedBackend(): EmbeddedBackend {
   const scripts = createEmbeddedScripts();
   const profile = resolveCompatibilityProfile("redis-8.0");
   const registry = createRedisCommandRegistry([], profile);
-  registry.registerAll([...sortedSetCommands, ...scanCommands(), ...missingCommands, ...functionCommands, ...scripts.definitions], {
-    override: true,
-  });
+  registry.registerAll(
+    [
+      ...sortedSetCommands,
+      ...scanCommands(),
+      ...missingCommands,
+      ...streamCommands,
+      ...streamDeletes,
+      ...streamReads,
+      lcsCommand,
+      ...functionCommands,
+      ...scripts.definitions,
+    ],
+    {
+      override: true,
+    },
+  );
   registry.registerAll(
     registry.getAll().map((definition) => judgedWhenRun(definition, scripts.isRunning)),
     { override: true },
@@ -74,6 +93,8 @@ export function createEmbeddedBackend(): EmbeddedBackend {
     state,
     command: (command, onScriptCalls) => run(shared, command, onScriptCalls),
     transaction,
+    listen: (feed, listener) => listenEmbedded(state, openSession, feed, listener),
+    lacks: (name) => leftOut(name, "the local Upstash's own engine"),
     close: async () => state.close(),
   };
 }

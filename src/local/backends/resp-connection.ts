@@ -129,14 +129,16 @@ export function connectResp({ url, silenceMs = 5_000, onState = () => {} }: Resp
   };
 }
 
-function openSocket(target: URL): net.Socket {
+/** A socket to the server of an address, with TLS for `rediss:`. */
+export function openSocket(target: URL): net.Socket {
   const host = target.hostname.replace(/^\[|\]$/g, "");
   const port = Number(target.port || 6379);
   if (target.protocol === "rediss:") return tls.connect({ host, port, servername: host });
   return net.connect({ host, port });
 }
 
-function greeting(target: URL): Command[] {
+/** What is sent first: AUTH and SELECT as the address asks, then PING. */
+export function greeting(target: URL): Command[] {
   const commands: string[][] = [];
   const password = decodeURIComponent(target.password);
   const user = decodeURIComponent(target.username);

@@ -5,8 +5,19 @@
  * transactions mix. Scripts go wrapped: see wrapped-scripts.ts.
  */
 import { NO_SCRIPT, readScript } from "../scripts.ts";
-import { type Backend, type Command, commandName, isReplyError, type Reply, type ReplyError, type ScriptCalls } from "./backend.ts";
+import {
+  type Backend,
+  type Command,
+  commandName,
+  type Feed,
+  type FeedListener,
+  isReplyError,
+  type Reply,
+  type ReplyError,
+  type ScriptCalls,
+} from "./backend.ts";
 import { connectResp, type RespOptions } from "./resp-connection.ts";
+import { listenResp } from "./resp-feed.ts";
 import { unwrapReply, type WrappedScript, wrapScript } from "./wrapped-scripts.ts";
 
 /** What goes over the wire for a command, and how its reply reads. */
@@ -49,7 +60,24 @@ export function createRespBackend(options: RespOptions): Backend {
     return results.map((reply, i) => prepared[i]?.finish(reply, onScriptCalls) ?? null);
   }
 
-  return { command, transaction, close: connection.close };
+  const feeds = new Set<() => void>();
+
+  async function listen(feed: Feed, listener: FeedListener): Promise<(() => void) | ReplyError> {
+    const stop = await listenResp(options.url, feed, listener);
+    if (typeof stop !== "function") return stop;
+    feeds.add(stop);
+    return () => {
+      feeds.delete(stop);
+      stop();
+    };
+  }
+
+  async function close(): Promise<void> {
+    for (const stop of feeds) stop();
+    await connection.close();
+  }
+
+  return { command, transaction, listen, close };
 }
 
 function prepare(scripts: Map<string, WrappedScript>, command: Command): Prepared {

@@ -152,6 +152,35 @@ local redis, pcall, xpcall, __run = (function(R, pcall, xpcall, select, type, fo
     while rawget(value, i) ~= nil do copy[i] = rawget(value, i) i = i + 1 end
     return copy
   end
+  local function shortest(number)
+    if number ~= number then return 'nan' end
+    if number == math.huge then return 'inf' end
+    if number == -math.huge then return '-inf' end
+    for digits = 15, 16 do
+      local text = format('%.' .. digits .. 'g', number)
+      if tonumber(text) == number then return text end
+    end
+    return format('%.17g', number)
+  end
+  local function typed(value)
+    if type(rawget(value, 'err')) == 'string' or type(rawget(value, 'ok')) == 'string' then return value end
+    local double, map, set = rawget(value, 'double'), rawget(value, 'map'), rawget(value, 'set')
+    local big, verbatim = rawget(value, 'big_number'), rawget(value, 'verbatim_string')
+    if type(double) == 'number' then return shortest(double) end
+    if type(map) == 'table' then
+      local flat = {}
+      for k, v in pairs(map) do rawset(flat, #flat + 1, k) rawset(flat, #flat + 1, v) end
+      return flat
+    end
+    if type(set) == 'table' then
+      local flat = {}
+      for k in pairs(set) do rawset(flat, #flat + 1, k) end
+      return flat
+    end
+    if type(big) == 'string' then return (gsub(big, '[\\r\\n]', ' ')) end
+    if type(verbatim) == 'table' and type(rawget(verbatim, 'string')) == 'string' then return rawget(verbatim, 'string') end
+    return value
+  end
   local function plain(value, depth)
     if depth > MAX_DEPTH then error('deep') end
     local known = seen[value]
@@ -160,6 +189,8 @@ local redis, pcall, xpcall, __run = (function(R, pcall, xpcall, select, type, fo
       return known.value, known.height, known.size
     end
     local shown, height, size, i = getmetatable(value) and bare(value) or value, 0, 1, 1
+    shown = typed(shown)
+    if type(shown) == 'string' then return shown, 0, 1 end
     while true do
       local item = rawget(shown, i)
       if item == nil then break end

@@ -26,9 +26,12 @@ export function judgeLife(found: Found, userId: string, secretHash: string, now:
 export function isInTime(found: Found, userId: string, now: number): boolean {
   const { secret_hash, user_id, login_time } = fieldsOf(found);
   const login = secondsOf(login_time);
-  const start = Math.min(Number(found.opened ?? "none"), login === undefined ? Number.POSITIVE_INFINITY : login * 1000);
+  const start = Math.min(scoreOf(found.opened), login === undefined ? Number.POSITIVE_INFINITY : login * 1000);
   return secret_hash !== undefined && user_id === userId && start + maxSeconds * 1000 > now;
 }
+
+/** A score as Redis writes it: `inf` too. */
+const scoreOf = (score: string | null): number => (score === "inf" ? Number.POSITIVE_INFINITY : Number(score ?? "none"));
 
 const fieldsOf = ({ texts }: Found) => Object.fromEntries(texts) as Record<string, string | undefined>;
 
@@ -37,12 +40,20 @@ function isSame(a: string, b: string): boolean {
   return left.length === right.length && timingSafeEqual(left, right);
 }
 
-/** Seconds since 1970 of an ISO 8601 time, taken as UTC whatever follows the seconds; undefined for every other text. */
+/**
+ * Seconds since 1970 of an ISO 8601 time, taken as UTC whatever follows the seconds; undefined for every other text. The
+ * same arithmetic as in parts/session.lua, so that an impossible date is the same moment to both.
+ */
 function secondsOf(text: string | undefined): number | undefined {
-  const [, ...parts] = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)/.exec(text ?? "") ?? [];
-  if (parts.length === 0) return undefined;
-  const [year, month, day, hour, minute, second] = parts.map(Number) as [number, number, number, number, number, number];
-  const date = new Date(Date.UTC(2000, month - 1, day, hour, minute, second));
-  date.setUTCFullYear(date.getUTCFullYear() - 2000 + year);
-  return date.getTime() / 1000;
+  const parts = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)/
+    .exec(text ?? "")
+    ?.slice(1)
+    .map(Number);
+  if (!parts) return undefined;
+  const [calendarYear, calendarMonth, day, hour, minute, second] = parts as [number, number, number, number, number, number];
+  const year = calendarYear - (calendarMonth < 3 ? 1 : 0);
+  const month = (calendarMonth + 9) % 12; // from March on
+  const days =
+    365 * year + Math.floor(year / 4) - Math.floor(year / 100) + Math.floor(year / 400) + Math.floor((153 * month + 2) / 5) + day - 719_469;
+  return days * 86_400 + hour * 3600 + minute * 60 + second;
 }

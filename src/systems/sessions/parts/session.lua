@@ -2,7 +2,6 @@
 -- stands in that user's index, max_seconds at most. The index knows when it was opened, so no other service's HSET can
 -- make it live longer; a hash that a late HSET left behind, without a secret, is no session.
 
-
 -- Seconds since 1970 of an ISO 8601 time, taken as UTC whatever follows the seconds; nil for every other text.
 local function seconds_of(text)
   local parts = { string.match(text or "", "^(%d%d%d%d)-(%d%d)-(%d%d)T(%d%d):(%d%d):(%d%d)") }
