@@ -57,7 +57,7 @@ async function inLua(fields: Record<string, string>, score: string | null) {
   const [session, index] = [`session:${fresh()}`, `hop:sessions:${fresh()}`];
   await redis("HSET", session, ...Object.entries(fields).flat());
   await redis("PEXPIRE", session, 50_000_000); // within every idle limit but the shortest, which is tried with its own
-  if (/^[1-9]\d{0,4}$/.test(fields.ttl_seconds ?? "")) await redis("EXPIRE", session, fields.ttl_seconds);
+  if (/^[1-9]\d{0,4}$/.test(fields.ttl_seconds ?? "")) await redis("EXPIRE", session, fields.ttl_seconds!);
   if (score !== null) await redis("ZADD", index, score, session.slice("session:".length));
   const id = session.slice("session:".length);
   const [refusal] = await redis("EVAL", clocked, 2, session, index, "u", id, living.secret_hash, maxSeconds);
