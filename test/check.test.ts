@@ -170,6 +170,15 @@ describe("a read behind the session's check", () => {
     await expect(read()).rejects.toMatchObject(refused("unauthorized"));
   });
 
+  test("is judged by every hop of a request: the second one meets a session that ended after the first", async () => {
+    const { check, token } = await signIn();
+    const db = behind(bare(), check);
+    await readHash(db, "nothing");
+    await call("POST /v1/sessions/revoke", { json: { token } });
+    await expect(readHash(db, "nothing")).rejects.toMatchObject(refused("unauthorized"));
+    await expect(countScript(db, { counter: fresh() }, { by: "1" }, operation())).rejects.toMatchObject(refused("unauthorized"));
+  });
+
   test("that a replica does not let pass is asked again at the primary, and read once more when that does", async () => {
     const { check } = await signIn();
     const counter = fresh("counter");

@@ -10,6 +10,7 @@ import { compose } from "../src/redis/compose.ts";
 import { bindings } from "../src/redis/script.ts";
 import "../src/index.ts";
 import { hasProgram } from "./programs.ts";
+import { defects } from "./sabotage/defects.ts";
 
 const root = join(import.meta.dirname, "..");
 const source = (path: string) => readFileSync(join(root, path), "utf8");
@@ -216,6 +217,11 @@ describe("Lua files", () => {
     const path = files("src/**/*.lua").find((file) => source(file).split("\n").includes(text));
     return path ? ` (${path}:${source(path).split("\n").indexOf(text) + 1})` : "";
   }
+});
+
+test("every planted defect still fits the code it is planted in", () => {
+  const loose = defects.flatMap(({ what, edits }) => edits.filter(({ file, text }) => source(file).split(text).length !== 2).map(() => what));
+  expect(loose).toEqual([]);
 });
 
 test("no file is too long to read", () => {

@@ -3,6 +3,10 @@ import type { Texts } from "../redis/codec.ts";
 import type { Operation } from "../redis/operation.ts";
 import type { Redis } from "../redis/wire.ts";
 
+/** What a request that we make ourselves brings along in its environment, under names that no binding can have. */
+export const given = Symbol("onehop: connection");
+export const lease = Symbol("onehop: lease");
+
 /** The secrets and assets that wrangler.toml names, and settings that have a default. */
 type Settings = {
   UPSTASH_REDIS_REST_URL: string;
@@ -14,10 +18,10 @@ type Settings = {
   RATE_LIMIT?: string;
   ALLOWED_ORIGINS?: string;
   WEBHOOK_SECRETS?: string;
-  /** Set by the Worker itself for requests that it makes, never by wrangler.toml: the connection of the request that made this one. */
-  connection?: Redis;
-  /** As above: the lease under which this request makes a cached response anew. */
-  cacheLease?: string;
+  /** The connection of the request that made this one. */
+  [given]?: Redis;
+  /** The lease under which this request makes a cached response anew. */
+  [lease]?: string;
 };
 
 export type Caller = {

@@ -6,7 +6,7 @@ import type { Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
 import { StoreError } from "../redis/error.ts";
 import { connect, defaultTimeoutMs, type Redis } from "../redis/wire.ts";
-import type { App } from "./context.ts";
+import { type App, given } from "./context.ts";
 import { problem } from "./problem.ts";
 
 /** The request's own connection, or a new one in an app that opens none. */
@@ -27,10 +27,10 @@ export function syncTokenOf(c: Context<App>): string | null {
 /** Open the database for this request; say on the answer what it cost and which state it saw. `app` serves batches. */
 export function database(app?: Pick<Hono<App>, "fetch">) {
   return createMiddleware<App>(async function database(c, next) {
-    const given = c.env.connection;
-    const connection = given ?? redisOf(c);
+    const shared = c.env?.[given];
+    const connection = shared ?? redisOf(c);
     c.set("redis", connection);
-    if (!given && app) c.set("dispatch", async (request, redis) => app.fetch(request, { ...c.env, connection: redis }, c.executionCtx));
+    if (!shared && app) c.set("dispatch", async (request, redis) => app.fetch(request, { ...c.env, [given]: redis }, c.executionCtx));
     if (syncTokenOf(c) === null) c.res = problem(c, "malformed_header", { detail: "X-Sync-Token is malformed." });
     else await next();
     const { hops, waitedMs, replayed } = connection.meter;

@@ -1,7 +1,7 @@
 /** Cached responses for any handler of any Hono app that has Upstash's two bindings. */
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import * as v from "valibot";
-import type { App } from "../../http/context.ts";
+import { type App, lease as refillLease } from "../../http/context.ts";
 import { redisOf } from "../../http/database.ts";
 import { parseJson } from "../../http/json.ts";
 import { id as idSchema } from "../../http/schema.ts";
@@ -51,7 +51,7 @@ export function cached({
     if (c.req.method !== "GET" || !(isPublic || credentialed) || !v.is(idSchema, entryId)) return next();
     const ref = { name, id: entryId };
 
-    let lease = c.env?.cacheLease;
+    let lease = c.env?.[refillLease];
     if (lease === undefined) {
       const found = await find(redisOf(c), ref, waitMs).catch(ifDown);
       if (found?.outcome === "ok" && (!found.lease || app)) {
@@ -88,7 +88,7 @@ async function find(redis: Redis, ref: cache.EntryRef, waitMs: number): Promise<
 /** Ask the app again after the answer is sent. That request has a connection of its own: this one's is handed back. */
 function refreshLater(c: Context<App>, app: Pick<Hono, "fetch">, lease: string): void {
   const request = new Request(c.req.url, { headers: c.req.raw.headers });
-  const env = { ...c.env, cacheLease: lease };
+  const env = { ...c.env, [refillLease]: lease };
   c.executionCtx.waitUntil(Promise.resolve(app.fetch(request, env, c.executionCtx)).then((response) => response.body?.cancel()));
 }
 
