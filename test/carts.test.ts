@@ -553,8 +553,8 @@ test("behind a session's check the same functions serve their user in one hop, a
   expect(await carts.getPriced(db(), ref)).toMatchObject({ outcome: "ok", cart: { subtotal: "39.80" } });
   expect(await buy(db(), ref, { items }, op())).toMatchObject({ outcome: "ok", order: { customer: ref, total: "39.80" } });
   await call("POST /v1/sessions/revoke", { json: { token } });
-  for (const refused of [carts.get(db(), ref), carts.getPriced(db(), ref), carts.addItem(db(), ref, items[0]!, op())])
-    await expect(refused).rejects.toMatchObject({ name: "Refused", outcome: "unauthorized" });
+  for (const attempt of [() => carts.get(db(), ref), () => carts.getPriced(db(), ref), () => carts.addItem(db(), ref, items[0]!, op())])
+    await expect(attempt()).rejects.toMatchObject({ name: "Refused", outcome: "unauthorized" });
   expect(await redis("EXISTS", `cart:user:${user}`)).toBe(0);
 });
 

@@ -76,7 +76,7 @@ export function apiKey() {
   });
 }
 
-/** What a call needs: `profiles` to write, `profiles:read` to read, or a scope of its own such as `profiles:verify`. */
+/** Does a scope reach a call? `profiles` is needed to write, `profiles:read` to read; some calls need a special one such as `profiles:verify`. */
 export function allows(scopes: readonly string[], needed: string): boolean {
   const [system = "", part] = needed.split(":");
   return scopes.includes("*") || scopes.includes(needed) || (part === "read" && scopes.includes(system));

@@ -53,7 +53,7 @@ export function configured() {
 }
 
 /**
- * Do some work when the answer is made, on a connection of its own, once. Where nothing keeps a request alive the
+ * Do some work once, on a separate connection, when the answer is made. Where nothing keeps a request alive the
  * answer waits for the work. What fails is one line in the log: nobody waits for it.
  */
 export async function after(c: Context<App>, work: (redis: Redis) => Promise<unknown>): Promise<void> {

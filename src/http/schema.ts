@@ -18,7 +18,7 @@ export const fieldList = v.pipe(
   v.maxLength(64, "up to 64 fields"),
 );
 
-/** Text of at most so many bytes in UTF-8. */
+/** Text of at most `bytes` bytes in UTF-8. */
 export const textOf = (bytes: number) => v.pipe(v.string(), v.maxBytes(bytes, `up to ${bytes} bytes`));
 
 /** A JSON scalar as a custom field holds it. */

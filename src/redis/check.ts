@@ -22,7 +22,7 @@ export function behind(redis: Redis, check: Check): Redis {
   return over({ request: (request) => send(bare, layers, request) as never }, redis, { layers, bare });
 }
 
-/** Ask the check alone, in a hop of its own. @throws {Refused} */
+/** Send the check alone, in one hop. @throws {Refused} */
 export async function ask(redis: Redis, check: Check): Promise<void> {
   await run(redis.checks.bare, nothing, [check], [], []);
 }

@@ -74,7 +74,7 @@ local function multiply_decimal(value, times)
   return make_decimal(value.negative, combine_digits(times, value.digits, 0, value.digits), value.places)
 end
 
--- The value with so many places: padded with zeros, or rounded, a half away from zero.
+-- Round a value to `places` decimals, a half away from zero, or pad it with zeros.
 local function round_decimal(value, places)
   local drop = value.places - places
   if drop <= 0 then

@@ -1,6 +1,6 @@
 -- What stands around every script: it gives each check its keys and arguments, and the rest to what follows.
 -- KEYS and ARGV start with those of the checks, in order; in ARGV each check's arguments come after two counts, of its
--- keys and of its arguments. The reply starts with how many words each check said, and those words; after a refusal
+-- keys and of its arguments. The reply starts, for each check, with a count and that many words; after a refusal
 -- there is nothing more. Without checks KEYS, ARGV and the reply are the script's own.
 local keys, args = KEYS, ARGV
 if #checks > 0 then

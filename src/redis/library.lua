@@ -55,7 +55,7 @@ local function write_hash(key, flat)
   end
 end
 
--- A merge patch on a hash's fields. From `first` on, `list` has so many names to remove, then field, text, …; what
+-- A merge patch on a hash's fields. `list[first...]`: `removed` names to delete, then field/text pairs. What
 -- already is as it should be is left out. Changes `fields`, and returns what merge_hash must remove and set.
 local function judge_merge_patch(fields, list, first, removed)
   local gone, set = {}, {}

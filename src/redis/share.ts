@@ -9,7 +9,7 @@ import { type Answer, answerTo, commandsOf, type Meter, over, type Redis } from 
 
 type Sent = { request: UpstashRequest; resolve: (answer: never) => void; reject: (error: unknown) => void };
 
-/** The same connection for another request, with a meter of its own; one that starts too late is not sent at all. */
+/** The same connection for another request, with its own meter. A request that starts too late is not sent. */
 export function share(redis: Redis, requester: Requester = redis.requester): Redis {
   const meter: Meter = { hops: 0, waitedMs: 0, replayed: false };
   const counting: Requester = {

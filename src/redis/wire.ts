@@ -38,7 +38,7 @@ export const clientSettings = {
   enableTelemetry: false,
 } as const;
 
-/** @upstash/redis on a requester of ours in place of its own HTTP client. */
+/** @upstash/redis over our requester, which takes the place of its HTTP client. */
 export class Client extends Upstash {
   constructor(requester: Requester) {
     super({ url: "https://unused.invalid", token: "unused", ...clientSettings });

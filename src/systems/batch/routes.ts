@@ -8,7 +8,7 @@ import { endpoint } from "../../http/endpoint.ts";
 import { idempotencyKey } from "../../http/operation.ts";
 import { problem } from "../../http/problem.ts";
 import * as batch from "./batch.ts";
-import { item, pathnameOf, told } from "./schemas.ts";
+import { item, pathnameOf, shownHeaders } from "./schemas.ts";
 
 type Item = v.InferOutput<typeof item>;
 
@@ -33,7 +33,7 @@ async function answerOf({ id }: Item, response: Response) {
   return {
     id: id ?? null,
     status: response.status,
-    headers: Object.fromEntries([...response.headers].filter(([name]) => told.test(name))),
+    headers: Object.fromEntries([...response.headers].filter(([name]) => shownHeaders.test(name))),
     body: (text ? (isJson ? JSON.parse(text) : text) : null) as unknown,
   };
 }
@@ -44,7 +44,7 @@ export const routes = new Hono<App>().post(
     summary: "Send up to 50 requests of this API in one",
     description:
       "They are carried out in order with the batch's credential, each as if sent alone; GETs that follow each other take one hop together. " +
-      "With an Idempotency-Key on the batch every write without one of its own has one that is made of it. " +
+      "With an Idempotency-Key on the batch every write without one gets one that is derived from it. " +
       "No batch and no webhook inside a batch.",
     scope: null,
     depth: 32,

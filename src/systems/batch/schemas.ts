@@ -4,8 +4,8 @@ import * as v from "valibot";
 /** Headers that belong to one request; all others, such as the credential, belong to the batch. */
 export const own = ["accept", "content-type", "idempotency-key", "if-match", "if-none-match", "x-actor", "x-reason"];
 
-/** What of an answer's headers is told; the rest is on the batch's answer. */
-export const told =
+/** The headers of a part's answer that are shown with it; the others are on the batch's answer. */
+export const shownHeaders =
   /^(age|allow|cache-control|content-type|etag|idempotency-replayed|link|location|ratelimit(-policy)?|retry-after|www-authenticate|x-cache(-lease)?|x-stale)$/;
 
 export const header = v.pipe(v.string(), v.regex(/^[\t\x20-\x7e\x80-\xff]{0,1024}$/, "a header's text"));
@@ -31,7 +31,7 @@ export const item = v.strictObject({
   body: v.optional(v.unknown()),
 });
 
-/** The path that a URL with this one leads to, its letters unescaped; "" when it is none. */
+/** The path that a URL with this one leads to, its letters unescaped; "" for a malformed path. */
 export function pathnameOf(path: string): string {
   const url = URL.parse(path, "https://onehop.invalid");
   return url?.pathname.replace(/%([2-7][0-9a-f])/gi, (_, hex) => String.fromCharCode(Number.parseInt(hex, 16))) ?? "";

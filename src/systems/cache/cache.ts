@@ -1,5 +1,5 @@
 /**
- * Cached responses: what another API said, field by field, so that one field is read without parsing the rest.
+ * Cached responses: what another API answered, field by field, so that one field is read without parsing the rest.
  *
  *   api:<name>:response:<id>     hash    field -> value (scalar codec), nothing else   fresh and stale seconds together
  *   hop:cache:<name>:<id>        string  since when it holds, when it was written, until when it is fresh, its tags;

@@ -85,7 +85,7 @@ async function find(redis: Redis, ref: cache.EntryRef, waitMs: number): Promise<
   }
 }
 
-/** Ask the app again after the answer is sent. That request has a connection of its own: this one's is handed back. */
+/** Ask the app again after the answer is sent, in a request that opens its own connection. */
 function refreshLater(c: Context<App>, app: Pick<Hono, "fetch">, lease: string): void {
   const request = new Request(c.req.url, { headers: c.req.raw.headers });
   const env = { ...c.env, [refillLease]: lease };

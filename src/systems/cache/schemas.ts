@@ -38,7 +38,7 @@ export const newEntry = v.strictObject({
   ttl_seconds: seconds(1),
   stale_seconds: v.optional(seconds(0), 0),
   tags: v.optional(tagList(32), []),
-  lease: v.optional(v.pipe(v.string(), v.regex(/^\d{1,16}$/, "as X-Cache-Lease said it"))),
+  lease: v.optional(v.pipe(v.string(), v.regex(/^\d{1,16}$/, "the value of X-Cache-Lease"))),
 });
 
 export const param = v.object({ name: id, id });

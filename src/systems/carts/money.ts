@@ -1,6 +1,6 @@
 /** Exact sums of prices. In scripts decimal.lua does it. */
 
-/** The total of so many units at such prices, with the decimals of the longest price. */
+/** The total of lines of quantity and price, with the decimals of the longest price. */
 export function totalOf(lines: { price: string; quantity: number }[]): string {
   const parts = lines.map(({ price, quantity }) => {
     const [whole = "", fraction = ""] = price.split(".");

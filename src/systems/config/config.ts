@@ -30,7 +30,7 @@ const historyKey = (name: string) => `hop:config:${name}:history`;
 /** A config does not grow beyond this by merging, names and texts together. */
 export const maxBytes = 256 * 1024;
 
-/** Who asks for a change, and why ("" when that was not said); the scopes are those of its key. */
+/** Who asks for a change, and why ("" without a reason); the scopes are those of its key. */
 export type Author = { by: string; reason: string; scopes: readonly string[] };
 
 export type Version = {
@@ -138,7 +138,7 @@ export async function rollback(redis: Redis, name: string, version: number, auth
   return { outcome: "ok", config: written(reply) };
 }
 
-/** The newest versions first, one that somebody made past us included; with `writes` that one is written down. See history.lua. */
+/** The newest versions first. With `writes` a version that another service made is written down first. See history.lua. */
 export async function history(redis: Redis, name: string, limit: number, writes: boolean): Promise<Version[]> {
   readOn(redis, name);
   const [word, newest = "", ...entries] = await historyScript(redis, keysOf(name), { ...limits, limit: String(limit), writes: writes ? "1" : "" });
@@ -146,7 +146,7 @@ export async function history(redis: Redis, name: string, limit: number, writes:
   return entries.map((entry, i) => versionOf(Number(newest) - i, entry));
 }
 
-/** Run a writing script and tell this isolate's memory what it left. */
+/** Run a writing script, and put what it left into this isolate's memory. */
 async function write(
   redis: Redis,
   name: string,
@@ -162,7 +162,7 @@ async function write(
     const [version = ""] = reply.values;
     if (!isNumber(version)) throw malformed(true);
     const config = configAfter(reply);
-    // A replayed reply tells of a state that may be long gone.
+    // A replayed reply shows an earlier state.
     if (!redis.meter.replayed) left = { config, version: Number(version) };
     return reply;
   } finally {

@@ -1,4 +1,4 @@
--- List the newest versions of a config; one that somebody made past us is written down first.
+-- List the newest versions of a config. A version that another service made is written down first.
 -- Uses: parts/versions.lua
 -- KEYS[1] config   hash  config:<name>
 -- KEYS[2] history  hash  hop:config:<name>:history

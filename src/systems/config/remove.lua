@@ -5,7 +5,7 @@
 -- ARGV[1] versions_kept    how many versions a history has at most
 -- ARGV[2] deleted_seconds  how long the history of a deleted config lives
 -- ARGV[3] by       who asked for it
--- ARGV[4] reason   why, "" when that was not said
+-- ARGV[4] reason   why; "" without a reason
 -- Reply: { "ok", number of its newest version } | { "config_not_found" }
 local config = look(KEYS[1], KEYS[2], ARGV)
 if next(config.fields) == nil then

@@ -70,7 +70,8 @@ export const routes = new Hono<App>()
     "/v1/config/:name/history",
     endpoint({
       summary: "List the versions of a config, newest first",
-      description: "`changes` holds the old and the new value of each field, null where there was none; `stored_null` tells where null is a value.",
+      description:
+        "`changes` holds the old and the new value of each field, null where the field was missing; `stored_null` marks where null is a value.",
       scope: "config:read",
       param,
       query: v.object({ limit: v.optional(limit, "20") }),

@@ -5,7 +5,7 @@
 -- ARGV[1] versions_kept    how many versions a history has at most
 -- ARGV[2] deleted_seconds  how long the history of a deleted config lives
 -- ARGV[3] by          who asked for it
--- ARGV[4] reason      why, "" when that was not said
+-- ARGV[4] reason      why; "" without a reason
 -- ARGV[5] max_bytes  a config does not grow beyond this, names and texts together
 -- ARGV[6] removed     how many of the changes are names of fields to remove; they come first
 -- ARGV[7] objects     how many of the fields that follow them have an object to merge

@@ -48,7 +48,7 @@ export type Report = {
   counters: Record<string, number>;
   fields: Description;
 };
-/** What is said of a player; null removes a field. */
+/** A player's fields beside the counters; null removes a field. */
 export type Description = { [field: string]: Json | undefined };
 
 type NotThere = { outcome: "player_not_found" } | { outcome: "corrupt_record" };
@@ -85,7 +85,7 @@ export async function get(redis: Redis, player: PlayerRef, { fields = [] as stri
   return { outcome: "ok", player: { ...ranked(player.id, score, rank, texts), players: numberIn(players, false) }, etag: contentEtag(texts) };
 }
 
-/** Enter a player with score 0, or change what is said of one. See save.lua. */
+/** Enter a player with score 0, or change a player's fields. See save.lua. */
 export async function describe(redis: Redis, player: PlayerRef, description: Description, op: Operation): Promise<DescribeResult> {
   const args = { id: player.id, op: "describe", points: "0", enters: "1", counters: "0", ...changesOf(description) };
   const reply = await saveScript(redis, keysOf(player), args, op);

@@ -15,7 +15,7 @@ export const routes = new Hono<App>()
   .put(
     "/v1/leaderboards/:board/players/:id",
     endpoint({
-      summary: "Enter a player, or change what is said of one",
+      summary: "Enter a player, or change a player's fields",
       description: "A new player has score 0. Fields that are not named stay, null removes one; score and counters never change here.",
       scope: "leaderboards",
       write: true,

@@ -4,8 +4,8 @@ import * as v from "valibot";
 import { fieldList, fieldName, id, readOnly, safeInteger, scalarValue, textOf, withCustomFields } from "../../http/schema.ts";
 import { isCursor } from "./reindex.ts";
 
-/** What answers say beside the fields of an entry: no field can have these names. */
-export const said = { id: readOnly, rank: readOnly, players: readOnly, previous_score: readOnly, previous_rank: readOnly, improved: readOnly };
+/** Names that answers use beside the fields of an entry: no field can have them. */
+export const reserved = { id: readOnly, rank: readOnly, players: readOnly, previous_score: readOnly, previous_rank: readOnly, improved: readOnly };
 
 export const counted = { score: readOnly, wins: readOnly, losses: readOnly, last_played: readOnly };
 
@@ -15,14 +15,14 @@ export const description = v.pipe(
       username: v.optional(v.pipe(textOf(256), v.nonEmpty("at least one character"))),
       level: v.nullish(v.pipe(safeInteger, v.minValue(0, "at least 0"))),
       ...counted,
-      ...said,
+      ...reserved,
     },
     v.nullable(scalarValue),
   ),
   v.check((fields) => Object.keys(fields).length <= 64, "up to 64 fields"),
 );
 
-export const notCounters = new Set(["username", "level", "score", "last_played", ...Object.keys(said)]);
+export const notCounters = new Set(["username", "level", "score", "last_played", ...Object.keys(reserved)]);
 
 export const counters = v.pipe(
   v.record(fieldName, safeInteger),

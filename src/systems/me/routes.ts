@@ -63,7 +63,7 @@ export const routes = new Hono<App>()
       body: patch,
       mergePatch: true,
       answers: { 200: profile },
-      problems: ["profile_not_found", "too_many_fields", "username_taken", "email_taken", "contended"],
+      problems: ["profile_not_found", "too_many_fields", "username_taken", "email_taken", "contended", "corrupt_record"],
     }),
     async (c) => {
       const result = await profiles.update(c.var.redis, c.var.presented.userId, c.req.valid("json"), c.var.operation);

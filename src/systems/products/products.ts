@@ -155,7 +155,7 @@ export async function remove(redis: Redis, id: string, op: Operation): Promise<R
   return reply.word === "ok" ? { outcome: "ok" } : refusal(reply, []);
 }
 
-/** The refusal of a script on a product, beside those of its own. */
+/** The refusals that all scripts on a product share. */
 export function refusal<const W extends string = never>({ word, values }: Reply, words: readonly W[]) {
   if (word === "corrupt_record") return { outcome: word, errors: corrupt(values) } as const;
   return refusedBy(word, ["product_not_found", ...words] as ("product_not_found" | W)[]);

@@ -13,7 +13,7 @@ import { email, newProfile, patch, profile, username, wholeProfile } from "./sch
 const refuse = refusals(profileProblems);
 
 const param = v.object({ id });
-const claimProblems = ["username_taken", "email_taken", "contended"] as const;
+const claimProblems = ["username_taken", "email_taken", "contended", "corrupt_record"] as const;
 
 export const routes = new Hono<App>()
   .post(
@@ -136,7 +136,7 @@ export const routes = new Hono<App>()
       write: true,
       param,
       answers: { 204: null },
-      problems: ["profile_not_found", "contended"],
+      problems: ["profile_not_found", "contended", "corrupt_record"],
     }),
     async (c) => {
       const result = await profiles.remove(c.var.redis, c.req.valid("param").id, c.var.operation);

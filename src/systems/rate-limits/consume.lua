@@ -4,7 +4,7 @@
 -- KEYS[2] windows       hash  endpoint -> record of the window, see windows.lua
 -- ARGV[1] slots         how many groups a sliding window keeps its uses in
 -- ARGV[2] longer_ms     how much longer than the uses their windows live
--- ARGV[3] policies...   for each: endpoint, limit, window in ms, cost, max_cost (takes up to so many, at least the cost),
+-- ARGV[3] policies...   for each: endpoint, limit, window in ms, cost, max_cost (take up to this many, at least the cost),
 --                       "fixed" or "sliding"
 -- Reply: { "ok", taken, used, ms until something comes back, … three for each policy }
 --      | { "rate_limited", "0", used, ms until the cost fits, … } | { "corrupt_record" }

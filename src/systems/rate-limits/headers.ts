@@ -1,5 +1,5 @@
 /**
- * What a client is told of its limits: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-11, as
+ * The headers that show a client its limits: `RateLimit` and `RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers-11, as
  * lists of structured fields (RFC 9651). Names of endpoints need no escaping there.
  */
 import type { Standing } from "./rate-limits.ts";

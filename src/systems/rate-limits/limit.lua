@@ -4,7 +4,7 @@
 -- KEYS[2] windows       hash  endpoint -> record of the window, see windows.lua
 -- ARGV[1] slots         how many groups a sliding window keeps its uses in
 -- ARGV[2] longer_ms     how much longer than the uses their windows live
--- ARGV[3] policies...   for each: endpoint, limit, window in ms, cost, max_cost (takes up to so many, at least the cost),
+-- ARGV[3] policies...   for each: endpoint, limit, window in ms, cost, max_cost (take up to this many, at least the cost),
 --                       "fixed" or "sliding"
 -- Reply: what consume.lua replies; and true to go on, unless the limit has no room
 local words = consume(KEYS[1], KEYS[2], slice(ARGV, 3, #ARGV), tonumber(ARGV[1]), tonumber(ARGV[2]))

@@ -28,7 +28,7 @@ const askingMs = 1_000;
 
 /**
  * Let a request pass under a limit, else answer 429 `rate_limited`; both with `RateLimit` and `RateLimit-Policy`.
- * Without `rides` the limit is asked in a hop of its own, before the handler. With it the question goes along with the
+ * Without `rides` the limit takes one more hop, before the handler. With it the question goes along with the
  * first hop that the handler makes on `c.var.redis`; a handler that makes none is not counted.
  * While Redis is down GET and HEAD pass; other methods are 503.
  * @param limitOf the limit of a request; undefined for none, null when it is not configured right (503)
@@ -38,7 +38,8 @@ const askingMs = 1_000;
 export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { rides = false } = {}): MiddlewareHandler {
   return async function rateLimit(c: Context<App>, next) {
     const limit = limitOf(c as Context);
-    if (limit === null) return problem(c, "not_configured", { detail: "RATE_LIMIT is malformed: 6000/60 is 6000 calls in 60 seconds, off is none." });
+    if (limit === null)
+      return problem(c, "not_configured", { detail: "RATE_LIMIT is malformed: 6000/60 is 6000 calls in 60 seconds; off is no limit." });
     if (!limit) return next();
     const redis = redisOf(c);
     const purse = purseOf(redis, limit);
@@ -65,7 +66,7 @@ export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { r
     }
     await next();
     if (c.error instanceof Refused && c.error.outcome === "rate_limited") c.res = refusal(c, limit, purse);
-    // Who had no business with Redis gives the use back.
+    // A request that made no hop returns its use.
     if (spends && rides && c.var.redis.meter.hops === 0) purse.units += 1;
     if (purse.until > Date.now() && !c.res.headers.has("RateLimit"))
       for (const [name, value] of Object.entries(limitHeaders([standing(limit, purse)]))) c.header(name, value);

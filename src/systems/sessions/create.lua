@@ -55,14 +55,14 @@ if max_sessions ~= "" then
     end
   end
 end
--- A cart that cannot be merged, or is none, stays as it is: it must not keep anyone out.
+-- A cart that cannot be merged, or a key that holds no cart, stays as it is: it must not keep anyone out.
 local guest_flat, merged = guest_cart ~= cart and redis.pcall("HGETALL", guest_cart) or {}, nil
 if #guest_flat > 0 then
   local flat = redis.pcall("HGETALL", cart)
   merged = not flat.err and judge_merge(flat, guest_flat, "sum", max_quantity, max_lines)
 end
 
--- The first write raises WRONGTYPE when the index is none.
+-- The first write raises WRONGTYPE when the index's key has another type.
 redis.call("ZREMRANGEBYSCORE", index, "-inf", integer_text(at - max_seconds * 1000))
 if #leaving > 0 then
   redis.call("ZREM", index, unpack(leaving))

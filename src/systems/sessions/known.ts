@@ -23,8 +23,8 @@ export const knownIds = (redis: Redis, userId: string): string[] => known(redis)
 export const remember = (redis: Redis, userId: string, ids: string[]): void => known(redis).set(userId, ids.slice(-maxIds));
 
 /**
- * Run a script with the ids of a user's sessions, again while it answers `moved`. The last time it is told to go on
- * with those it got: who signs in all the time cannot keep it from ending.
+ * Run a script with the ids of a user's sessions, again while it answers `moved`. The last time it goes on
+ * with the ids it got: who signs in all the time cannot keep it from ending.
  */
 export async function withKnown<R extends Reply | OperationRefusal>(
   redis: Redis,

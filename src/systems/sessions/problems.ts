@@ -2,6 +2,6 @@
 import type { Definitions } from "../../http/problem.ts";
 
 export const sessionProblems = {
-  // One answer for whatever a token or an id may lack: it tells nothing.
+  // One answer for whatever a token or an id may lack: it gives nothing away.
   session_not_found: [404, "There is no such session, or it has ended."],
 } as const satisfies Definitions;

@@ -269,7 +269,7 @@ async function end(redis: Redis, token: Token, op: Operation): Promise<RemoveRes
  * the script runs is signed out, who signs in after it is not. See remove-all.lua.
  */
 export async function removeAll(redis: Redis, userId: string, except: string | undefined, op: Operation): Promise<RemoveAllResult> {
-  // Preconditions ask for the content of an entity; a list of sessions is none.
+  // Preconditions ask for the content of an entity, and a list of sessions has no such content.
   if (op.ifMatch || op.ifNoneMatch) return { outcome: "precondition_failed", etag: "" };
   const reply = await withKnown(redis, userId, maxTries, (ids, final) =>
     removeAllScript(redis, { index: indexKey(userId), sessions: ids.map(sessionKey) }, { except: except ?? "", final }, op),

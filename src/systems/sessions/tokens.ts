@@ -8,7 +8,7 @@
  *   key      the caller's API key and our credential for Redis. The first is stored nowhere, the second not in Redis:
  *            who reads Redis cannot derive a secret, nor try out weak API keys.
  *   message  the record of the operation, which is random or made of the caller and the Idempotency-Key, and the
- *            session's random id, which no caller chooses. So every session has a secret of its own, whatever key
+ *            session's random id, which no caller chooses. So every session has another secret, whatever key
  *            its sign-in carried.
  */
 import { createHash, createHmac } from "node:crypto";

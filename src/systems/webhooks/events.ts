@@ -91,7 +91,7 @@ type At = (path: string) => Json | undefined;
 type Event = { type: string; timestamp?: Json | undefined; data: { [name: string]: Json | undefined } };
 
 export const translations: Record<"stripe" | "github", Record<string, (at: At) => Event | undefined>> = {
-  /** By `type`. Without a timestamp of its own an event has Stripe's `created`. */
+  /** By `type`. An event without a timestamp gets Stripe's `created`. */
   stripe: {
     // A paid checkout keeps the units that were put on hold for it, and one that ran out of time gives them back:
     // create the Checkout Session with metadata { product_id, hold_id }.

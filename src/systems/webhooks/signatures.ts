@@ -49,7 +49,7 @@ function parse(text: string): Sources | null {
   );
 }
 
-/** The key that a secret stands for; an empty one for a text that is none. */
+/** The key that a secret stands for; an empty key for a malformed secret. */
 const keyOf = (scheme: Scheme, secret: string) =>
   scheme === "standard" ? Buffer.from(/^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret)?.[1] ?? "", "base64") : Buffer.from(secret);
 

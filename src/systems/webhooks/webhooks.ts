@@ -1,5 +1,5 @@
 /**
- * Webhooks: what other services tell us, each event applied once.
+ * Webhooks: events of other services, each applied once.
  *
  *   hop:op:<hash of source and event id>   string   the record of an event that took effect              7 days
  *   hop:webhook:<type>:<object>            string   time of the last such event that was applied to this   30 days

@@ -21,7 +21,7 @@ local function words(text)
   return list
 end
 
--- Nil when there is none: another service wrote the entry.
+-- Parse what is known about an entry; nil when another service wrote it.
 local function read_about(text)
   local list = words(text)
   if not list[3] then

@@ -8,7 +8,7 @@ local function is_line(field)
 end
 
 -- Quantities by field, how many there are, and the refusal { "corrupt_record", field, … } when some line but `spared`
--- holds no quantity. A line of 0, as HINCRBY may leave it, is none.
+-- holds no quantity. A quantity of 0, as HINCRBY may leave behind, counts as no line.
 local function read_lines(flat, spared)
   local lines, count, corrupt = {}, 0, {}
   for i = 1, #flat, 2 do
@@ -47,7 +47,7 @@ local function drop_field(flat, field)
   end
 end
 
--- Remove all lines of a cart; fields of another form stay, and live so long from now on.
+-- Remove all lines of a cart; fields of another form stay, and get the cart's TTL.
 local function clear_lines(cart_key, flat, ttl_seconds)
   local others = {}
   for i = 1, #flat, 2 do

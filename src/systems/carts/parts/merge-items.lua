@@ -45,7 +45,7 @@ local function judge_merge(target, source, strategy, max_quantity, max_lines)
   return changes
 end
 
--- Write what judge_merge said, remove the source and renew the target's days.
+-- Write the changes that judge_merge returned, remove the source and renew the target's TTL.
 local function apply_merge(target_key, source_key, changes, ttl_seconds)
   write_hash(target_key, changes)
   redis.call("DEL", source_key)

@@ -42,7 +42,7 @@ local function look(key, history_key, args)
 end
 
 -- Make the config what `after` says; write down first what others changed, then what we change. Writes nothing when
--- there is nothing to tell, unless that `always` makes a version. Returns the number of the newest version as text.
+-- nothing changed, unless `always` asks for a version. Returns the number of the newest version as text.
 local function commit(config, by, reason, after, always)
   local changes = differences(config.fields, after)
   local entries = {}
@@ -70,18 +70,18 @@ local function commit(config, by, reason, after, always)
     redis.call("HDEL", config.key, unpack(gone, first, math.min(first + 999, #gone)))
   end
 
-  local told, outdated = { "state", cjson.encode(flatten(after)) }, {}
+  local entry_fields, outdated = { "state", cjson.encode(flatten(after)) }, {}
   local at = iso_time(now())
   for _, entry in ipairs(entries) do
     last = last + 1
     table.insert(entry, 1, at)
-    append(told, { integer_text(last), cjson.encode(entry) })
+    append(entry_fields, { integer_text(last), cjson.encode(entry) })
     if last > config.versions_kept then
       outdated[#outdated + 1] = integer_text(last - config.versions_kept)
     end
   end
   local newest = integer_text(last)
-  redis.call("HSET", config.history_key, "last", newest, unpack(told))
+  redis.call("HSET", config.history_key, "last", newest, unpack(entry_fields))
   if #outdated > 0 then
     redis.call("HDEL", config.history_key, unpack(outdated))
   end

@@ -6,7 +6,7 @@ local function stock_of(text)
   return text and #text <= 15 and (text == "0" or string.find(text, "^[1-9]%d*$")) and tonumber(text) or nil
 end
 
--- The decimal of a price, nil for every text that is none.
+-- Parse a price; nil if the text is not a decimal.
 local function price_of(text)
   local price = decimal(text)
   return price and not price.negative and price or nil
@@ -38,7 +38,7 @@ local function find_product(key, names)
   return product
 end
 
--- The named fields of a product, and the refusal when there is none or some do not hold what they should.
+-- The named fields of a product, and the refusal when the product is missing or a field is corrupt.
 local function read_product(key, names)
   local product = find_product(key, names)
   if not product then

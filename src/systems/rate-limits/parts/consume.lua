@@ -30,7 +30,7 @@ local function consume(uses_key, windows_key, texts, slots, longer_ms)
     refused = refused or state.used + policy.cost > policy.limit
   end
 
-  -- When the oldest use leaves its window, or so many that the cost fits.
+  -- When the oldest use leaves its window; after a refusal, when enough uses have left for the cost to fit.
   local function comes_back(policy)
     local missing = policy.state.used + policy.cost - policy.limit
     for _, entry in ipairs(policy.state.log) do

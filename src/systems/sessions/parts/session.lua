@@ -15,7 +15,7 @@ local function seconds_of(text)
   return days * 86400 + hour * 3600 + minute * 60 + second
 end
 
--- The fields of a session that others need not stumble over: a key of another type is none.
+-- The fields of a session. A key of another type counts as no session, instead of raising WRONGTYPE.
 local function read_session(key)
   local flat = redis.pcall("HGETALL", key)
   local fields = {}
