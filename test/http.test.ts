@@ -2,7 +2,7 @@ import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
 import { fresh, keys, startWorld } from "./world.ts";
 
-const { call, url, redis } = await startWorld();
+const { control, call, url, redis } = await startWorld();
 const person = () => {
   const id = fresh("h");
   return { id, username: id.replaceAll("-", "").slice(-24), email: `${id}@example.com` };
@@ -95,6 +95,10 @@ describe("credentials", () => {
   test("/ready takes any key, the public addresses none", async () => {
     expect(await call("GET /ready", { key: null })).toMatchObject({ status: 401 });
     expect(await call("GET /ready", { key: keys.reader })).toMatchObject({ status: 200, hops: 1, body: { status: "ready" } });
+    // A Redis that answers other commands but runs no scripts is not ready.
+    await control("POST /faults", { kind: "wrong-shape", times: 1, command: "EVAL_RO" });
+    expect(await call("GET /ready", { key: keys.reader })).toMatchObject({ status: 503, hops: 1 });
+    await control("DELETE /faults");
     for (const line of ["GET /", "GET /health", "GET /openapi.json", "GET /problems"])
       expect(await call(line, { key: null })).toMatchObject({ status: 200, hops: 0 });
   });

@@ -172,6 +172,20 @@ describe.each(BACKENDS)("over %s", (backing) => {
     expect(await billed(() => run("EVALSHA", sha1("unknown"), "0"))).toMatchObject({ commands: 1, scriptCalls: 0 });
   });
 
+  test("a function keeps the digits of its numbers, and one that breaks Lua ends alone", async () => {
+    const code = `#!lua name=numbers
+      redis.register_function('store', function(keys) redis.call('SET', keys[1], 1795575463057123) return redis.call('INCRBYFLOAT', keys[2], 0.30000000000000004) end)
+      redis.register_function('endless', function() local t = {} t[1] = t return t end)
+      redis.register_function('wrong', function() return redis.call('INCR') end)`;
+    expect(await run("FUNCTION", "LOAD", "REPLACE", code)).toEqual({ result: "numbers" });
+    await run("FCALL", "store", "2", "n", "f");
+    expect(await run("GET", "n")).toEqual({ result: "1795575463057123" });
+    expect(await run("FCALL", "endless", "0")).toHaveProperty("error");
+    expect(await run("FCALL", "wrong", "0")).toEqual({ error: expect.stringMatching(/wrong number of (arguments|args)/i) });
+    expect(await run("EVAL", "return 7", "0")).toEqual({ result: 7 });
+    expect(await run("FCALL", "store", "2", "n", "f")).toHaveProperty("result");
+  });
+
   test("functions load, run, list and go", async () => {
     const code = `#!lua name=lib
       redis.register_function('put', function(keys, args) return redis.call('SET', keys[1], args[1]) end)

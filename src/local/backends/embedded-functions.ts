@@ -1,23 +1,35 @@
 /**
  * Functions on the embedded engine, where Upstash is more lenient or the engine knows less.
  */
-import { type CommandDefinition, luaReplyToRedisValue, type RedisExecutionContext, RedisResult, type RedisValue } from "js-redis-server/core";
+import { type CommandDefinition, luaReplyToRedisValue, type RedisExecutionContext, type RedisResult, type RedisValue } from "js-redis-server/core";
+import { isReplyError, type Reply } from "./backend.ts";
 import { known } from "./embedded-commands.ts";
+import { fromReply } from "./embedded-scripts.ts";
+import { valueToReply } from "./embedded-values.ts";
+import { unwrapReply, wrapScript } from "./wrapped-scripts.ts";
 
-/** Upstash runs any function read-only by FCALL_RO, also one that is not declared `no-writes`. */
-const plainFcallRo = known("fcall_ro");
+/**
+ * A function runs wrapped, as every script does. Upstash runs any function read-only by FCALL_RO, also one that is not
+ * declared `no-writes`.
+ */
+function fcall(name: string, readOnly: boolean): CommandDefinition {
+  const plain = known(name);
+  return {
+    ...plain,
+    async execute(args: unknown, ctx: RedisExecutionContext) {
+      const { functionName, numKeys, rest } = args as { functionName: string; numKeys: number; rest: Buffer[] };
+      const found = ctx.server.functionRegistry.findFunction(functionName);
+      if (!found || numKeys < 0 || numKeys > rest.length) return plain.execute(args, ctx) as Promise<RedisResult>;
+      const wrapped = wrapScript({ sha: functionName, text: found.script.toString("latin1"), locksKeys: false, readOnly: false }, "embedded");
+      const runtime = await ctx.server.getLuaRuntime();
+      const reply = luaReplyToRedisValue(runtime.eval(wrapped.text, rest.slice(0, numKeys), rest.slice(numKeys), ctx, { readOnly }));
+      return fromReply(asOfFunction(unwrapReply(wrapped, valueToReply(reply))));
+    },
+  };
+}
 
-const fcallRo: CommandDefinition = {
-  ...plainFcallRo,
-  async execute(args: unknown, ctx: RedisExecutionContext) {
-    const { functionName, numKeys, rest } = args as { functionName: string; numKeys: number; rest: Buffer[] };
-    const found = ctx.server.functionRegistry.findFunction(functionName);
-    if (!found || found.flags.includes("no-writes")) return plainFcallRo.execute(args, ctx) as Promise<RedisResult>;
-    const runtime = await ctx.server.getLuaRuntime();
-    const reply = runtime.eval(found.script, rest.slice(0, numKeys), rest.slice(numKeys), ctx, { readOnly: true });
-    return RedisResult.create(luaReplyToRedisValue(reply));
-  },
-};
+const asOfFunction = (reply: Reply): Reply =>
+  isReplyError(reply) ? { error: reply.error.replace(/on @user_script:/, "on @user_function:") } : reply;
 
 const plainFunction = known("function");
 
@@ -66,4 +78,4 @@ function textOf(value: RedisValue | undefined): string {
   return value?.kind === "bulk-string" ? (value.value?.toString() ?? "") : "";
 }
 
-export const functionCommands: readonly CommandDefinition[] = [fcallRo, functions];
+export const functionCommands: readonly CommandDefinition[] = [fcall("fcall", false), fcall("fcall_ro", true), functions];

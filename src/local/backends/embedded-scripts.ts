@@ -126,7 +126,7 @@ async function compileProblem(script: Script, ctx: RedisExecutionContext): Promi
 }
 
 /** A script's answer for the engine, which may be in a transaction. */
-function fromReply(reply: Reply): RedisResult {
+export function fromReply(reply: Reply): RedisResult {
   if (isReplyError(reply)) return RedisResult.error(reply.error);
   return RedisResult.create(replyToValue(reply));
 }
