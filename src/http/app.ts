@@ -1,6 +1,6 @@
 /**
- * What stands around every route, outermost first: request id and headers, the database of this request, 405, and
- * the one place where a thrown error becomes an answer.
+ * The middleware around every route, outermost first: request id, security headers, the database of the request, 405.
+ * Also the one place that turns a thrown error into a response.
  */
 import { Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
@@ -11,7 +11,7 @@ import { database } from "./database.ts";
 import { requestId, securityHeaders } from "./headers.ts";
 import { problem, unauthorized } from "./problem.ts";
 
-/** An app with everything that all routes share; add routes to it. */
+/** Make an app with everything that all routes share, but no routes. */
 export function createApp() {
   const app = new Hono<App>({ router: new TrieRouter() });
   app.use(
@@ -30,7 +30,7 @@ export function createApp() {
 
 type Ctx = Parameters<typeof problem>[0];
 
-/** The answer to whatever a handler threw. */
+/** Turn whatever a handler threw into a problem response. */
 export function answerError(error: unknown, c: Ctx): Response {
   if (error instanceof Refused) return error.outcome === "unauthorized" ? unauthorized(c) : problem(c, error.outcome);
   if (!(error instanceof StoreError)) {
@@ -43,7 +43,7 @@ export function answerError(error: unknown, c: Ctx): Response {
   return problem(c, code, { applied: error.applied }, { "Retry-After": "1" });
 }
 
-/** One line for what an operator must know. Never a value: not a path (ids may be addresses), not an error's text. */
+/** Log one line for the operator. It never contains a path (an id may be an e-mail address) or the text of an error. */
 function log(c: Ctx, code: string, kind?: string): void {
   const { hops, waitedMs } = c.var.redis.meter;
   console.error(JSON.stringify({ code, kind, method: c.req.method, route: c.req.routePath, request_id: c.var.requestId, hops, waited_ms: waitedMs }));

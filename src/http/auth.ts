@@ -1,6 +1,6 @@
 /**
- * API keys (RFC 6750 bearer tokens). The secret `API_KEYS` holds names, SHA-256 digests and scopes, never keys;
- * what is missing or malformed closes the API instead of opening it.
+ * API keys (RFC 6750 bearer tokens). The secret `API_KEYS` holds names, SHA-256 digests and scopes, never keys. While
+ * it is missing or malformed, the API is closed.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Context } from "hono";
@@ -21,7 +21,7 @@ const apiKeys = v.pipe(
 );
 type ApiKey = { caller: Caller; digest: Buffer };
 
-/** Bound to the secret's text, so that a new deployment reads its own. */
+/** The parsed keys, kept for as long as the text of the secret stays the same. */
 let parsed: { source: string; keys: ApiKey[] | null } | undefined;
 
 /** Read `API_KEYS`; null when it is missing or malformed. */
@@ -40,7 +40,7 @@ function parseApiKeys(source: string): ApiKey[] | null {
   }));
 }
 
-/** The caller whose key this is. Compares digests, all of them, in constant time. */
+/** Find the caller with this key. It compares every digest, each in constant time. */
 export function findCaller(keys: ApiKey[], key: string): Caller | undefined {
   const digest = createHash("sha256").update(key).digest();
   let found: Caller | undefined;
@@ -51,7 +51,7 @@ export function findCaller(keys: ApiKey[], key: string): Caller | undefined {
 /** The bearer token of an Authorization header, or undefined (RFC 6750 section 2.1). */
 export const bearerToken = (header: string | undefined): string | undefined => header?.match(/^Bearer +([\x21-\x7e]{1,1024})$/i)?.[1];
 
-/** Close everything behind it, whatever its credential, while `API_KEYS` is missing or malformed. */
+/** Refuse every request, with any credential, while `API_KEYS` is missing or malformed. */
 export function keysConfigured() {
   return createMiddleware<App>(async function keysConfigured(c, next) {
     return readApiKeys(c.env.API_KEYS) ? next() : withoutKeys(c);
@@ -61,7 +61,7 @@ export function keysConfigured() {
 const withoutKeys = (c: Context<App>) => problem(c, "not_configured", { detail: "API_KEYS is missing or malformed; make one with `npm run key`." });
 
 /**
- * Let in who presents a known API key.
+ * Let requests with a known API key pass.
  * @example app.use("/v1/*", apiKey())
  */
 export function apiKey() {
@@ -76,7 +76,10 @@ export function apiKey() {
   });
 }
 
-/** Does a scope reach a call? `profiles` is needed to write, `profiles:read` to read; some calls need a special one such as `profiles:verify`. */
+/**
+ * Do these scopes allow a call that needs the scope `needed`? Writes need `profiles`, reads `profiles:read`, and some
+ * calls a special scope such as `profiles:verify`. `profiles` includes `profiles:read`; `*` includes every scope.
+ */
 export function allows(scopes: readonly string[], needed: string): boolean {
   const [system = "", part] = needed.split(":");
   return scopes.includes("*") || scopes.includes(needed) || (part === "read" && scopes.includes(system));

@@ -1,9 +1,9 @@
-/** What every handler finds in its context. */
+/** The types of the context that every handler gets. */
 import type { Texts } from "../redis/codec.ts";
 import type { Operation } from "../redis/operation.ts";
 import type { Redis } from "../redis/wire.ts";
 
-/** What a request that we make ourselves brings along in its environment, under names that no binding can have. */
+/** Keys in the environment of a request that the Worker makes itself. They are symbols, so no binding can have their names. */
 export const given = Symbol("onehop: connection");
 export const lease = Symbol("onehop: lease");
 
@@ -20,15 +20,15 @@ type Settings = {
   WEBHOOK_SECRETS?: string;
   /** The connection of the request that made this one. */
   [given]?: Redis;
-  /** The lease under which this request makes a cached response anew. */
+  /** The lease of the cache entry that this request refills. */
   [lease]?: string;
 };
 
 export type Caller = {
-  /** Whom records of operations are bound to; never shown. */
+  /** A part of the key of every record of an operation; never shown. */
   id: string;
   scopes: readonly string[];
-  /** What vouches for the caller, when it is not an API key. Calls are open to one kind of credential only. */
+  /** The kind of credential, when it is not an API key. Each call takes one kind only. */
   by?: Credential | undefined;
 };
 
@@ -41,9 +41,9 @@ export type App = {
     requestId: string;
     redis: Redis;
     caller: Caller;
-    /** Set for a session, whose check is on `redis`. Until that has run, the user is what the token says. */
+    /** The session that the caller's token names; its check is on `redis`. Until that check has passed, the ids are only the token's claim. */
     presented: { userId: string; sessionId: string; texts(): Texts };
-    /** Answer another request as this app does, on this connection. Missing in a request that was made so itself. */
+    /** Let the app answer another request, on this connection. Missing in a request that was dispatched itself. */
     dispatch?: (request: Request, redis: Redis) => Promise<Response>;
     /** Set by `endpoint` for writes. */
     operation: Operation;

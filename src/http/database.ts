@@ -1,6 +1,6 @@
 /**
- * The database of a request, opened in one way for the Worker, the library and each middleware: the same settings, the
- * same time budget, the same sync token.
+ * The database of a request. The Worker, the library and each middleware open it here, with the same settings, the same
+ * time limit and the same sync token.
  */
 import type { Context, Hono } from "hono";
 import { createMiddleware } from "hono/factory";
@@ -9,7 +9,7 @@ import { connect, defaultTimeoutMs, type Redis } from "../redis/wire.ts";
 import { type App, given } from "./context.ts";
 import { problem } from "./problem.ts";
 
-/** The request's own connection, or a new one in an app that opens none. */
+/** The connection of the request, or a new one in an app without the middleware `database`. */
 export const redisOf = (c: Context<App>): Redis => c.var.redis ?? open(c);
 
 function open(c: Context<App>): Redis {
@@ -18,13 +18,17 @@ function open(c: Context<App>): Redis {
   return connect({ url, token }, { timeoutMs, syncToken: syncTokenOf(c) ?? "" });
 }
 
-/** Upstash's sync token as the caller sends it back: "" without one, null when it is malformed. */
+/** The caller's X-Sync-Token, which repeats the one of an earlier response: "" when absent, null when malformed. */
 export function syncTokenOf(c: Context<App>): string | null {
   const given = c.req.header("X-Sync-Token") ?? "";
   return /^[\x21-\x7e]{0,512}$/.test(given) ? given : null;
 }
 
-/** Open the database for this request; say on the answer what it cost and which state it saw. `app` serves batches. */
+/**
+ * Open the database for each request. The response names its cost (Server-Timing) and the last state that it read or
+ * wrote (X-Sync-Token).
+ * @param app answers the requests that a handler dispatches, such as those of a batch
+ */
 export function database(app?: Pick<Hono<App>, "fetch">) {
   return createMiddleware<App>(async function database(c, next) {
     const shared = c.env?.[given];
@@ -42,7 +46,7 @@ export function database(app?: Pick<Hono<App>, "fetch">) {
   });
 }
 
-/** Close what needs the database while its address or token is missing or malformed. */
+/** Refuse every request while the address or the token of the database is missing or malformed. */
 export function configured() {
   return createMiddleware<App>(async function configured(c, next) {
     const { UPSTASH_REDIS_REST_URL: url, UPSTASH_REDIS_REST_TOKEN: token } = c.env;
@@ -53,8 +57,8 @@ export function configured() {
 }
 
 /**
- * Do some work once, on a separate connection, when the answer is made. Where nothing keeps a request alive the
- * answer waits for the work. What fails is one line in the log: nobody waits for it.
+ * Do work that the response does not need, on a separate connection. Without an execution context the response waits
+ * for it. An error of the store becomes one line in the log, because no caller gets it.
  */
 export async function after(c: Context<App>, work: (redis: Redis) => Promise<unknown>): Promise<void> {
   const done = work(open(c)).catch((error: unknown) => {
@@ -64,13 +68,13 @@ export async function after(c: Context<App>, work: (redis: Redis) => Promise<unk
   await keepAlive(c, done);
 }
 
-/** Let work go on when its request has ended; awaited where there is no execution context. */
+/** Keep work running after its response was sent. Without an execution context it is awaited. */
 export async function keepAlive(c: Context, work: Promise<unknown>): Promise<void> {
   let context: { waitUntil(work: Promise<unknown>): void } | undefined;
   try {
     context = c.executionCtx;
   } catch {
-    // Hono throws where there is none, as in `app.request()`.
+    // Hono throws without an execution context, as in `app.request()`.
   }
   if (context) context.waitUntil(work);
   else await work;

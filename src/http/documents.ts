@@ -1,8 +1,8 @@
-/** The public documents and the console, made from the code by `npm run build` and served from static assets. */
+/** The public documents and the console: static assets, which `npm run build` makes from the code. */
 import { type Context, Hono } from "hono";
 import type { App } from "./context.ts";
 
-/** What our own pages may load, and from where: nothing inline, nothing from elsewhere. */
+/** The Content-Security-Policy of our pages: no inline scripts or styles, and nothing from another origin. */
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'; form-action 'none'";
 const types: Record<string, string> = {
@@ -12,7 +12,7 @@ const types: Record<string, string> = {
   css: "text/css; charset=utf-8",
 };
 
-/** Serve an asset under this Worker's own headers. */
+/** Serve an asset with headers that the Worker sets. */
 async function asset(c: Context<App>, path: string): Promise<Response> {
   const found = await c.env.ASSETS.fetch(new URL(path, c.req.url));
   if (!found.ok) return c.notFound();

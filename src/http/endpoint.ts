@@ -1,6 +1,6 @@
 /**
- * A route's definition: who may call it, what it takes, what it answers. One object is validation, types and the
- * API document at once; nothing about a request is trusted that did not pass through here.
+ * The definition of a route: its credential and scope, its input, its answers. One object gives the validation, the
+ * types and the API document. A handler uses only the input that was validated here.
  */
 import type { Context, MiddlewareHandler } from "hono";
 import * as v from "valibot";
@@ -17,22 +17,22 @@ export type Endpoint = {
   /** One sentence in the imperative. */
   summary: string;
   description?: string;
-  /** Scope needed: `profiles`, `profiles:read`; null when any known key will do. */
+  /** The scope that the call needs, such as `profiles` or `profiles:read`; null when every known key may call. */
   scope: string | null;
-  /** The credential that opens this call instead of an API key. Keys never do, and it opens no call without this. */
+  /** The credential that this call takes in place of an API key. The call refuses API keys; all other calls refuse the credential. */
   by?: Credential;
-  /** A write is an operation: it takes Idempotency-Key and preconditions. */
+  /** True for a write, which is an operation: it takes Idempotency-Key, If-Match and If-None-Match. */
   write?: boolean;
   param?: Schema;
   query?: Schema;
   body?: Schema;
-  /** Further content types that the body may have. */
+  /** Whether the body may also be `application/merge-patch+json`. */
   mergePatch?: boolean;
-  /** How deep the body may be nested, when not the usual 8 levels. */
+  /** How many levels deep the body may be nested; 8 by default. */
   depth?: number;
-  /** Schema of each success, null for one without a body. */
+  /** The schema of each success by its status; null for one without a body. */
   answers: Answers;
-  /** Codes this call may answer with, beside those that every call shares. */
+  /** The codes of problems that this call may answer with, beside those that every call shares. */
   problems?: readonly string[];
 };
 
@@ -47,12 +47,12 @@ type Given<E extends Endpoint> = {
     (E["body"] extends Schema ? { json: OutputOf<E["body"]> } : object);
 };
 
-/** Where the API document finds an endpoint's definition: on its middleware. */
+/** The definition of an endpoint, kept on its middleware for the API document; undefined for any other handler. */
 export const definitionOf = (handler: unknown): Endpoint | undefined => (handler as { [definition]?: Endpoint } | undefined)?.[definition];
 const definition = Symbol("endpoint");
 
 /**
- * Guard a handler with its definition; the handler reads `c.req.valid("param" | "query" | "json")`.
+ * Check each request against the definition. The handler reads the input with `c.req.valid("param" | "query" | "json")`.
  * @example
  * app.get("/v1/profiles/:id", endpoint({ summary: "Read a profile", scope: "profiles:read", … }), async (c) => …)
  */
@@ -94,10 +94,13 @@ export function endpoint<const E extends Endpoint>(spec: E): MiddlewareHandler<A
   return Object.assign(middleware, { [definition]: spec });
 }
 
-/** The refusal of an invalid request, with the first of its errors. */
+/** The response to an invalid request, with at most ten of its errors. */
 export const invalid = (c: Context<App>, errors: Required<ProblemData>["errors"]) => problem(c, "invalid", { errors: errors.slice(0, 10) });
 
-/** A pointer into the body (RFC 6901), or `?name` and `{name}` for query and path; never the value that was sent. */
+/**
+ * Describe an invalid part of a request, without its value: what is wrong, and where. `pointer` is a JSON pointer into
+ * the body (RFC 6901), `?name` in the query or `{name}` in the path.
+ */
 export function describe(target: "param" | "query" | "json", issue: v.BaseIssue<unknown>) {
   const path = issue.path?.map((item) => String(item.key)) ?? [];
   const name = path.join("/");
@@ -117,7 +120,7 @@ export const maxBodyBytes = 64 * 1024;
 
 async function readBody(c: Context<App>, spec: Endpoint): Promise<Body | Response> {
   const bytes = await readBytes(c.req.raw, maxBodyBytes).catch(() => undefined);
-  if (bytes === undefined) return problem(c, "malformed_json", { detail: "The body ended before it was whole." });
+  if (bytes === undefined) return problem(c, "malformed_json", { detail: "The body ended too early." });
   if (bytes === null) return problem(c, "body_too_large");
   if (!spec.body) return { bytes };
   if (!isJson(c.req.header("Content-Type"), spec.mergePatch) || c.req.header("Content-Encoding")) return problem(c, "unsupported_media_type");
@@ -133,7 +136,7 @@ function isJson(contentType: string | undefined, mergePatch = false): boolean {
   return type?.toLowerCase() === "json" || (mergePatch && type !== undefined);
 }
 
-/** The body's bytes, or null as soon as there are more than `max`, whatever Content-Length says. */
+/** Read a body of up to `max` bytes. @returns null as soon as it has more, also when Content-Length is missing or wrong */
 export async function readBytes(request: Request, max: number): Promise<Uint8Array | null> {
   if (Number(request.headers.get("Content-Length")) > max) return null;
   if (!request.body) return new Uint8Array();

@@ -1,8 +1,8 @@
-/** What every answer carries: a request id, and what browsers must not do with it. */
+/** The headers of every response: the request id, and the security headers for browsers. */
 import { createMiddleware } from "hono/factory";
 import type { App } from "./context.ts";
 
-/** Take the caller's X-Request-Id when it is one, make one otherwise, and say it on every answer. */
+/** Take the caller's X-Request-Id when it is well-formed, or make one. Every response carries it. */
 export function requestId() {
   return createMiddleware<App>(async function requestId(c, next) {
     const given = c.req.header("X-Request-Id");
@@ -13,7 +13,7 @@ export function requestId() {
   });
 }
 
-/** What browsers must not do with our answers. */
+/** Limits on what a browser may do with a response. */
 const headersOfAll = {
   "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
   "Cross-Origin-Opener-Policy": "same-origin",
@@ -24,6 +24,7 @@ const headersOfAll = {
   "X-Frame-Options": "DENY",
 };
 
+/** Add the security headers that a response does not set itself. */
 export function securityHeaders() {
   return createMiddleware<App>(async function securityHeaders(c, next) {
     await next();

@@ -8,7 +8,7 @@ import { configured } from "./database.ts";
 
 export const health = new Hono<App>()
   .get("/health", (c) => c.json({ status: "ok" }, 200, { "Cache-Control": "no-store" }))
-  // Takes a hop, so it asks for a key: any will do. A Redis that answers PING but runs no script is not ready.
+  // It costs a hop, so it needs an API key, with any scope. A Redis that answers PING but runs no scripts is not ready.
   .get("/ready", configured(), apiKey(), async (c) => {
     if (!(await runsScripts(c.var.redis))) throw malformed(false);
     return c.json({ status: "ready" }, 200, { "Cache-Control": "no-store" });

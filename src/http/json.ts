@@ -1,16 +1,16 @@
 /**
- * Strict JSON in (RFC 8259, and I-JSON's rules where it leaves a choice, RFC 7493): what JSON.parse would silently
- * change or drop is refused instead.
+ * A strict JSON parser (RFC 8259, and I-JSON, RFC 7493, where that leaves a choice). It refuses a text when JSON.parse
+ * would silently change or drop a part of it.
  */
 export type ParsedJson = { ok: true; value: unknown } | { ok: false; code: "malformed_json" | "invalid"; detail: string };
 
-// Tokens of JSON text; strings as a whole, so that brackets inside them do not count.
-// The second kind is a string that does not end: taken whole, so that no quote in it is tried again.
+// The tokens of JSON text. A string is one token, so that brackets inside it do not count. A string without an end is
+// one token too, the second alternative: otherwise the search would start again at each of its quotes.
 const tokens = /"(?:[^"\\]|\\.)*"|"[\s\S]*|[{}[\],:]|[^\s{}[\],:"]+/g;
 const reservedNames = new Set(["__proto__", "constructor", "prototype"]);
 const loneSurrogate = /\p{Surrogate}/u;
 
-/** Decode and parse a body. Depth is checked before anything recursive sees the text. */
+/** Decode and parse a body. The depth is checked before a recursive function, such as JSON.parse, gets the text. */
 export function parseJson(bytes: Uint8Array, maxDepth = 8): ParsedJson {
   const text = decodeUtf8(bytes);
   if (text === null) return malformed("The body is not valid UTF-8, or it starts with a byte order mark.");
@@ -46,9 +46,9 @@ function depthOf(text: string): number {
   return deepest;
 }
 
-/** Look through a text that JSON.parse accepted for what it would not have kept. */
+/** Search a text that JSON.parse accepted for parts that it does not keep. */
 function inspect(text: string): ParsedJson | undefined {
-  const objects: (Set<string> | null)[] = []; // names seen in each open object; null for an array
+  const objects: (Set<string> | null)[] = []; // the names in each open object; null for an open array
   let previous = "";
   for (const [token] of text.matchAll(tokens)) {
     if (token === "{") objects.push(new Set());
@@ -56,7 +56,7 @@ function inspect(text: string): ParsedJson | undefined {
     else if (token === "}" || token === "]") objects.pop();
     else if (token.startsWith('"')) {
       const string = JSON.parse(token) as string;
-      if (loneSurrogate.test(string)) return malformed("A string has half of a surrogate pair.");
+      if (loneSurrogate.test(string)) return malformed("A string contains half of a surrogate pair.");
       const names = objects.at(-1);
       if (names && previous !== ":") {
         if (names.has(string)) return malformed("An object has the same name twice.");
@@ -71,13 +71,13 @@ function inspect(text: string): ParsedJson | undefined {
   return undefined;
 }
 
-/** True for a number token that a JavaScript number would change, and for a whole number written as a power. */
+/** True for a number token that a JavaScript number would change, and for a whole number up to 2^53 - 1 with an exponent (1e3). */
 function isLossyNumber(token: string): boolean {
   if (!/^[-\d]/.test(token)) return false;
   const number = Number(token);
   if (!Number.isFinite(number)) return true;
   if (/e/i.test(token)) return Number.isSafeInteger(number);
-  // Beyond 2^53 a whole number is kept when it is what JavaScript writes for itself, or exact.
+  // A whole number beyond 2^53 is kept when a double holds it exactly, or when JavaScript writes its double with the same digits.
   if (Number.isInteger(number)) return !Number.isSafeInteger(number) && String(number) !== token && BigInt(token.split(".")[0]!) !== BigInt(number);
   return token.replace(/^-?0*\.?0*|\./g, "").length > 17;
 }

@@ -1,17 +1,18 @@
-/** From request headers to the operation that redis/operation.ts runs. */
+/** Make the operation that redis/operation.ts runs, from the headers and the body of a request. */
 import { createHash } from "node:crypto";
 import type { Context } from "hono";
 import type { Operation } from "../redis/operation.ts";
 import type { App } from "./context.ts";
 
 const day = 86_400;
-/** Without a client's key only the Worker's own retry can repeat an operation, within two budgets. */
+/** Without an Idempotency-Key only the Worker itself repeats an operation, once and in the same request: see redis/operation.ts. */
 const ownKeySeconds = 120;
 
+/** SHA-256 of the parts, in base64url. */
 const hash = (...parts: (string | Uint8Array)[]): string =>
   parts.reduce((digest, part) => digest.update(part), createHash("sha256")).digest("base64url");
 
-/** Name of the record of an operation. The caller is part of it: nobody can meet another's record. */
+/** The Redis key of an operation's record. The caller's id is part of the hash, so two callers never share a record. */
 export const recordOf = (callerId: string, key: string): string => `hop:op:${hash(`${callerId}\n${key}`)}`;
 
 /**
@@ -36,7 +37,10 @@ export function operationOf(c: Context<App>, body: Uint8Array): Operation | { ma
   };
 }
 
-/** 1 to 255 visible ASCII characters, quotes around them optional; undefined when absent, null when malformed. */
+/**
+ * Parse an Idempotency-Key: 1 to 255 visible ASCII characters, with or without quotes around them.
+ * @returns undefined when absent, null when malformed
+ */
 export function idempotencyKey(header: string | undefined): string | undefined | null {
   if (header === undefined) return undefined;
   const key = /^"(.*)"$/.exec(header)?.[1] ?? header;
@@ -44,8 +48,9 @@ export function idempotencyKey(header: string | undefined): string | undefined |
 }
 
 /**
- * The content tags of a list of entity tags, separated by spaces (RFC 9110 section 8.8.3). Weak tags never match
- * strongly, and tags that are not of our form never match at all, so both are left out.
+ * Parse a list of entity tags (RFC 9110 section 8.8.3). Weak tags never match in a strong comparison, and tags that are
+ * not SHA-1s never match at all, so both are left out.
+ * @returns "" when absent, "*", the content tags separated by spaces ("none" when no tag is left), or null when malformed
  */
 function entityTags(header: string | undefined): string | null {
   if (header === undefined) return "";

@@ -1,11 +1,12 @@
-/** The successes that are more than `c.json`. */
+/** Successful responses that need more than `c.json`. */
 import type { Context, TypedResponse } from "hono";
 import type { App } from "./context.ts";
 
 /**
- * An entity with its strong ETag (RFC 9110 section 8.8), or 304 when the caller has that one already.
- * `If-None-Match` is compared weakly, as section 13.1.2 asks. Without an ETag ("") there is no 304: an empty entity has
- * none, and neither has a part (`?fields=`, a view, one field), because `If-Match` on a write compares the whole.
+ * Respond with an entity and its strong ETag (RFC 9110 section 8.8), or with 304 when the caller has this ETag already.
+ * `If-None-Match` is compared weakly, as section 13.1.2 requires. Without an ETag (`etag` is "") there is no 304. An empty
+ * entity has no ETag. A part of an entity (`?fields=`, a view, one field) has no ETag either, because `If-Match` on a
+ * write compares the whole entity.
  */
 export function entity<B, S extends 200 | 201 = 200>(
   c: Context<App>,

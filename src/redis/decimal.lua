@@ -1,13 +1,13 @@
--- Exact decimals on their text, without floating point: 19.90 stays 19.90.
--- A decimal is { negative, digits, places }: digits without leading zeros, the last `places` of them behind the point.
--- Texts have up to 64 digits; results may grow longer and are never cut.
+-- Exact decimal arithmetic on texts, without floating point: 19.90 stays 19.90.
+-- A decimal is { negative, digits, places }. `digits` has no leading zeros; its last `places` digits follow the point.
+-- A parsed text has up to 64 digits. A result may have more, and is never cut.
 
 local function make_decimal(negative, digits, places)
   digits = string.gsub(digits, "^0+(%d)", "%1")
   return { negative = negative and digits ~= "0", digits = digits, places = places }
 end
 
--- The decimal of a text such as 0, 19.90 or -0.5; nil for every other text, 1e3, .5, 5., nan and " 5 " among them.
+-- Parse a text such as 0, 19.90 or -0.5. Returns nil for every other text, such as 1e3, .5, 5., nan and " 5 ".
 local function decimal(text)
   local sign, whole, point, fraction = string.match(text or "", "^(%-?)(%d+)(%.?)(%d*)$")
   if not whole or (point == "") ~= (fraction == "") or #whole + #fraction > 64 then
@@ -16,13 +16,15 @@ local function decimal(text)
   return make_decimal(sign == "-", whole .. fraction, #fraction)
 end
 
+-- Write a decimal as text.
 local function decimal_text(value)
   local digits = string.rep("0", value.places + 1 - #value.digits) .. value.digits
   local whole, fraction = string.sub(digits, 1, #digits - value.places), string.sub(digits, #digits - value.places + 1)
   return (value.negative and "-" or "") .. whole .. (fraction == "" and "" or "." .. fraction)
 end
 
--- a * x + b * y, which is not negative, over digits of one length: six at a time, so that every step stays below 2^53.
+-- a * x + b * y for texts of digits of the same length; the sum must not be negative. It works on six digits at a time,
+-- so that every step stays below 2^53.
 local function combine_digits(a, x, b, y)
   local padding = string.rep("0", -#x % 6)
   x, y = padding .. x, padding .. y
@@ -35,7 +37,7 @@ local function combine_digits(a, x, b, y)
   return integer_text(carry) .. table.concat(parts)
 end
 
--- The digits of two decimals, as many behind the point and in front of it.
+-- The digits of two decimals, padded with zeros to the same length and the same places; and these places.
 local function align_decimals(a, b)
   local places = math.max(a.places, b.places)
   local x, y = a.digits .. string.rep("0", places - a.places), b.digits .. string.rep("0", places - b.places)
@@ -43,7 +45,7 @@ local function align_decimals(a, b)
   return string.rep("0", length - #x) .. x, string.rep("0", length - #y) .. y, places
 end
 
--- -1, 0 or 1 as a is below, equal to or above b; 1.5 equals 1.50.
+-- Compare two decimals: -1 when a < b, 0 when a = b, 1 when a > b. 1.5 equals 1.50.
 local function compare_decimals(a, b)
   if a.negative ~= b.negative then
     return a.negative and -1 or 1
@@ -69,7 +71,7 @@ local function subtract_decimals(a, b)
   return add_decimals(a, make_decimal(not b.negative, b.digits, b.places))
 end
 
--- A decimal times a whole number from 0 to 10^9.
+-- Multiply a decimal by a whole number from 0 to 10^9.
 local function multiply_decimal(value, times)
   return make_decimal(value.negative, combine_digits(times, value.digits, 0, value.digits), value.places)
 end

@@ -1,6 +1,6 @@
 /**
- * What can go wrong between us and Redis, as one error with a code. Upstash's texts contain whole commands
- * (tokens, e-mail addresses), so none of them is ever kept.
+ * The errors of the store, each with a code. The text of an error from Upstash contains whole commands (with tokens and
+ * e-mail addresses), so no part of it is ever kept.
  */
 
 export type StoreErrorCode =
@@ -28,7 +28,7 @@ export class StoreError extends Error {
   }
 }
 
-/** Thrown by a check that refuses: the request ends with this outcome. */
+/** A check refused the request, which ends with this outcome. */
 export class Refused extends Error {
   readonly outcome: string;
   constructor(outcome: string) {
@@ -40,17 +40,17 @@ export class Refused extends Error {
 
 export const isStrings = (reply: unknown): reply is string[] => Array.isArray(reply) && reply.every((item) => typeof item === "string");
 
-/** An answer that is not what the command promises: never a half-filled 200. */
+/** The error for an answer that does not have the shape of its command's reply. */
 export const malformed = (writes: boolean): StoreError => new StoreError("store_malformed", writes ? "unknown" : "no");
 
-/** A number in a script's reply. */
+/** Parse a number in a script's reply. @throws {StoreError} store_malformed for any other text */
 export function numberIn(text: string | undefined, writes = true): number {
   if (!/^-?\d+(\.\d+)?$/.test(text ?? "")) throw malformed(writes);
   return Number(text);
 }
 
-// The first words of Redis's and Upstash's errors, and what each says about us. All but the last kind are
-// answered before a command runs.
+// How an error of Redis or Upstash begins, and its code here. After all but the last kind nothing was written: Redis
+// sends them before it runs a command, and a script meets WRONGTYPE before its first write.
 const errorWords: readonly [RegExp, StoreErrorCode, Applied?][] = [
   [/^NOSCRIPT/, "no_script", "no"],
   [/^(ERR Error running script[^:]*: @\w+:\d+: )?-?WRONGTYPE/, "wrong_type", "no"],
@@ -61,13 +61,13 @@ const errorWords: readonly [RegExp, StoreErrorCode, Applied?][] = [
   [/^/, "store_refused"],
 ];
 
-/** What an error that Upstash answered with says about us, keeping nothing of its text. */
+/** Turn the text of an error from Upstash into a {@link StoreError} that keeps no part of the text. */
 export function storeErrorIn(text: string, writes: boolean): StoreError {
   const [, code, applied] = errorWords.find(([pattern]) => pattern.test(text))!;
   return new StoreError(code, applied ?? (writes ? "unknown" : "no"));
 }
 
-/** Turn whatever fetch threw into a {@link StoreError}, keeping nothing of its text. */
+/** Turn whatever `fetch` threw into a {@link StoreError} that keeps no part of its text. */
 export function storeErrorFrom(error: unknown, writes: boolean): StoreError {
   if (error instanceof StoreError) return error;
   const name = error instanceof Error || error instanceof DOMException ? error.name : "";

@@ -1,7 +1,7 @@
--- What every script may use. A key of the wrong type raises WRONGTYPE, which the Worker answers as `wrong_type`:
--- so a script reads every key it will write, before its first write.
+-- Functions for every script. A key of the wrong type raises WRONGTYPE, which the Worker answers as `wrong_type`. Redis
+-- does not undo earlier writes then, so a script touches every key that it will write before its first write.
 
--- A hash as a table of texts, and as the flat list that HGETALL gives. Empty when there is no hash.
+-- Read a hash: as a table from field to text, and as the flat list of HGETALL. Both are empty without a hash.
 local function read_hash(key)
   local flat = redis.call("HGETALL", key)
   local fields = {}
@@ -11,7 +11,7 @@ local function read_hash(key)
   return fields, flat
 end
 
--- A table of texts as the flat list that HSET takes, in the order of the names' bytes where that is Redis's locale.
+-- Turn a table from field to text into the flat list that HSET takes, sorted by name as Redis's locale sorts.
 local function flatten(fields)
   local names = {}
   for name in pairs(fields) do
@@ -26,7 +26,7 @@ local function flatten(fields)
   return flat
 end
 
--- Append every item of one list to another (unpack has room for some thousand only).
+-- Append every item of one list to another, of any length: unpack takes only a few thousand items. Returns the list.
 local function append(list, items)
   for _, item in ipairs(items) do
     list[#list + 1] = item
@@ -34,12 +34,12 @@ local function append(list, items)
   return list
 end
 
--- An integer as text: every digit, no exponent, no point.
+-- Write an integer as text with all of its digits, without exponent or point.
 local function integer_text(number)
   return string.format("%.0f", number)
 end
 
--- The items of a list from one place to another.
+-- The items of a list from index `first` to index `last`.
 local function slice(list, first, last)
   local part = {}
   for i = first, last do
@@ -55,33 +55,34 @@ local function write_hash(key, flat)
   end
 end
 
--- A merge patch on a hash's fields. `list[first...]`: `removed` names to delete, then field/text pairs. What
--- already is as it should be is left out. Changes `fields`, and returns what merge_hash must remove and set.
+-- Apply a merge patch to `fields`, a table from field to text. `list[first...]` holds `removed` names to delete, then
+-- field/text pairs. Returns the names to remove and the flat list to set, for merge_hash, without what is unchanged.
 local function judge_merge_patch(fields, list, first, removed)
-  local gone, set = {}, {}
+  local to_remove, to_set = {}, {}
   for i = first, first + removed - 1 do
     if fields[list[i]] then
-      gone[#gone + 1] = list[i]
+      to_remove[#to_remove + 1] = list[i]
       fields[list[i]] = nil
     end
   end
   for i = first + removed, #list, 2 do
     if fields[list[i]] ~= list[i + 1] then
-      append(set, { list[i], list[i + 1] })
+      append(to_set, { list[i], list[i + 1] })
       fields[list[i]] = list[i + 1]
     end
   end
-  return gone, set
+  return to_remove, to_set
 end
 
-local function merge_hash(key, gone, set)
-  if #gone > 0 then
-    redis.call("HDEL", key, unpack(gone))
+-- Write to a hash what judge_merge_patch returned.
+local function merge_hash(key, to_remove, to_set)
+  if #to_remove > 0 then
+    redis.call("HDEL", key, unpack(to_remove))
   end
-  write_hash(key, set)
+  write_hash(key, to_set)
 end
 
--- The content hash behind every ETag, equal to contentEtag in etag.ts. "" when there is nothing.
+-- The content tag in every ETag, equal to contentEtag in etag.ts. `flat` is HGETALL's list; "" when it is empty.
 local function content_tag(flat)
   if #flat == 0 then
     return ""
@@ -94,20 +95,20 @@ local function content_tag(flat)
   return redis.sha1hex(table.concat(digests))
 end
 
--- Seconds since 1970 and microseconds, by Redis's clock.
+-- The time by Redis's clock: seconds since 1970, and the microseconds of the current second.
 local function now()
   local time = redis.call("TIME")
   return tonumber(time[1]), tonumber(time[2])
 end
 
--- Milliseconds since 1970 by the same clock, and what now() gives.
+-- The time in milliseconds since 1970, and the two results of now().
 local function now_ms()
   local seconds, microseconds = now()
   return seconds * 1000 + math.floor(microseconds / 1000), seconds, microseconds
 end
 
--- ISO 8601 in UTC with milliseconds, as JavaScript's toISOString writes it. Days to a civil date after
--- Howard Hinnant's algorithm (years start in March, eras of 400 years).
+-- Write a time in ISO 8601, in UTC with milliseconds, as JavaScript's toISOString does. The date is computed with Howard
+-- Hinnant's algorithm civil_from_days: its years start in March, and an era has 400 years.
 local function iso_time(seconds, microseconds)
   local day_number = math.floor(seconds / 86400) + 719468
   local era = math.floor(day_number / 146097)

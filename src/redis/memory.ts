@@ -1,10 +1,10 @@
 /**
- * What an isolate remembers from one request to the next. It is kept apart for each database, so that two of them in
- * one process never meet, and bounded: what was used longest ago goes first.
+ * What an isolate remembers from one request to the next. Each database has separate entries, also when one process
+ * serves several. Their number is bounded: the least recently used entry is dropped first.
  */
 import type { Redis } from "./wire.ts";
 
-/** A Map with at most `max` entries. Reading or writing an entry makes it the last to go. */
+/** A Map with at most `max` entries. When it is full, it drops the entry that was read or written longest ago. */
 export class Recent<V> {
   readonly #entries = new Map<string, V>();
   readonly #max: number;
@@ -28,7 +28,7 @@ export class Recent<V> {
   delete(key: string): void {
     this.#entries.delete(key);
   }
-  /** All entries, the one that goes first at the start. */
+  /** All entries, the least recently used first. */
   entries(): IterableIterator<[string, V]> {
     return this.#entries.entries();
   }
@@ -37,8 +37,8 @@ export class Recent<V> {
 const maxDatabases = 32;
 
 /**
- * Something to remember of each database, made at the first use.
- * @returns a function giving what belongs to the database of a connection
+ * Keep one value for each database, made at the first use.
+ * @returns a function from a connection to the value of its database
  * @example
  * const known = perDatabase(() => new Recent<string[]>(1000));
  * known(redis).get(userId);

@@ -1,14 +1,16 @@
--- What stands around the body of every operation: checks, replay, what brings the entity up to date, precondition,
--- body, record. frame.lua stands before it and has taken the checks' keys and arguments away.
+-- Runs the body of an operation. The order: `first` check, `always` check, replay, `fresh` check, prepare, precondition,
+-- body, record. With ends_check the replay comes before the `always` check. frame.lua comes before this text: `keys` and
+-- `args` are KEYS and ARGV without those of the checks.
 -- KEYS[1] record           string  "<fingerprint> <reply as JSON>" of an operation that took effect
--- ARGV[1] fingerprint      what the request asked for; another one under the same record is a misuse
+-- KEYS[2] entity           hash    the body's first key, whose content tag the preconditions compare; other keys follow
+-- ARGV[1] fingerprint      hash of the request; a record with another fingerprint belongs to another request
 -- ARGV[2] record_seconds   how long the record lives
--- ARGV[3] ends_check       "1" for an operation that ends what a check asks for: its record answers before that check
+-- ARGV[3] ends_check       "1" for an operation that ends what the `always` check requires (such as the session)
 -- ARGV[4] if_match         "" for no condition, "*" for any content, or content tags separated by spaces
--- ARGV[5] if_none_match    the same, negated
+-- ARGV[5] if_none_match    the same, negated; the body's arguments follow
 -- Reply: { "fresh", <the body's reply> } | { "replayed", <the body's reply> }
 --      | { "precondition_failed", content tag or "" } | { "idempotency_key_reused" }
--- A body's reply that starts with "ok" took effect and is recorded; any other changed nothing.
+-- A body that replies "ok" took effect, and its reply is recorded. A body that replies anything else changed nothing.
 local record = keys[1]
 local fingerprint, record_seconds, ends_check, if_match, if_none_match = unpack(args, 1, 5)
 

@@ -1,4 +1,4 @@
--- What stands around the body of a script that keeps no record: one that reads or repairs.
+-- Runs the body of a script without a record, one that reads or repairs. frame.lua comes before this text.
 if not (passes("first") and passes("always") and passes("fresh")) then
   return answer({})
 end

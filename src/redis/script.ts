@@ -1,38 +1,38 @@
 /**
- * A .lua file as a typed function: keys and arguments are given by the names that its header declares; the reply is
- * a flat list of strings and is checked to be one. test/layout.test.ts compares headers and bindings.
+ * Bind a .lua file to a typed function. Its keys and arguments are passed by the names in the file's header. Its reply
+ * must be a flat list of strings. test/layout.test.ts compares headers and bindings.
  */
 import { type Body, type Check, compose, type Kind, type LuaFile } from "./compose.ts";
 import { isStrings, malformed } from "./error.ts";
 import type { Redis } from "./wire.ts";
 
-/** Names in the order of the header. A last name ending in `...` stands for any number of values. */
+/** Names in the order of the header. When the last name ends in `...`, it stands for any number of values. */
 export type Names = readonly string[];
 
-/** The values for such names: a string each, a list for the variadic one. */
+/** A value for each name: a list for the name with `...`, a string for every other. */
 export type Values<N extends Names> = {
   [Name in N[number] as Name extends `${infer Base}...` ? Base : Name]: Name extends `${string}...` ? string[] : string;
 };
 
 export type Binding<K extends Names, A extends Names> = { keys: K; args: A };
 
-/** Every file that is bound, with the names of its keys and arguments, for the tests that read headers. */
+/** Every bound file with the names of its keys and arguments; tests compare them with the headers. */
 export const bindings: { file: LuaFile; kind: Kind | "check"; keys: Names; args: Names }[] = [];
 
-/** A file as the body of scripts of one kind. */
+/** Bind a file as the body of a script of this kind. */
 export function bind(kind: Kind, file: LuaFile, names: Binding<Names, Names>): Body {
   bindings.push({ file, kind, ...names });
   return { ...file, kind };
 }
 
 /**
- * A script that writes nothing: EVALSHA_RO, which a replica may answer.
- * @returns a function of named keys and arguments giving the reply, its first word first
+ * Bind a script that writes nothing. It is sent with EVALSHA_RO, which a replica may answer.
+ * @returns a function from named keys and arguments to the reply
  */
 export const readingScript = <const K extends Names, const A extends Names>(file: LuaFile, names: Binding<K, A>) =>
   plainScript("reading", file, names);
 
-/** A script that may write what can be derived: repeating it is safe, so it keeps no record. Otherwise as {@link readingScript}. */
+/** Bind a script that writes only what can be derived from other data: repeating it is safe, so it keeps no record. It is sent with EVALSHA. */
 export const repairScript = <const K extends Names, const A extends Names>(file: LuaFile, names: Binding<K, A>) => plainScript("repair", file, names);
 
 function plainScript<K extends Names, A extends Names>(kind: "reading" | "repair", file: LuaFile, names: Binding<K, A>) {
@@ -42,9 +42,9 @@ function plainScript<K extends Names, A extends Names>(kind: "reading" | "repair
 }
 
 /**
- * A check's Lua, bound as a script is.
- * @param refusals the first words with which it refuses
- * @returns a function of named keys and arguments giving the check
+ * Bind the Lua file of a check.
+ * @param refusals the outcomes with which it may refuse, the first string of its reply
+ * @returns a function from named keys and arguments to the check
  */
 export function checkScript<const K extends Names, const A extends Names>(
   when: Check["when"],
@@ -56,12 +56,12 @@ export function checkScript<const K extends Names, const A extends Names>(
   return (keys: Values<K>, args: Values<A>): Check => ({ when, file, refusals, keys: inOrder(names.keys, keys), args: inOrder(names.args, args) });
 }
 
-/** Values by name, in the header's order, the variadic one spread out. */
+/** Put named values into the header's order, with the list of a `...` name spread out. */
 export function inOrder(names: Names, values: Record<string, string | string[]>): string[] {
   return names.flatMap((name) => values[name.replace(/\.\.\.$/, "")]!);
 }
 
-/** Send a script by its digest; the wire loads it where it is not known. */
+/** Run a script by its SHA-1. The wire sends the source when the server lacks the script. @throws {StoreError} */
 export async function evaluate({ client }: Redis, body: Body, keys: string[], args: string[]): Promise<string[]> {
   const { sha, isReadOnly, writes } = compose(body);
   const reply: unknown = await (isReadOnly ? client.evalshaRo(sha, keys, args) : client.evalsha(sha, keys, args));
@@ -71,7 +71,7 @@ export async function evaluate({ client }: Redis, body: Body, keys: string[], ar
 
 const ready: Body = { path: "ready.lua", kind: "reading", parts: [], lua: 'return { "ok" }' };
 
-/** Does Redis answer, and run scripts? One hop, also where the script is not known. */
+/** Does Redis answer and run scripts? It sends the source, so it takes one hop also when the server lacks the script. */
 export async function runsScripts({ client }: Redis): Promise<boolean> {
   const reply: unknown = await client.evalRo(compose(ready).source, [], []);
   return isStrings(reply) && reply[0] === "ok";

@@ -1,7 +1,7 @@
 /**
- * The connection of one request shared by several, as a batch needs it. What they send within one turn of the event
- * loop goes to Upstash as one pipeline, and each gets its own answer or its own error. (Not the client's
- * auto-pipelining, which fails all for one bad command.)
+ * Share the connection of one request with several, as a batch does. Commands that they send within one turn of the
+ * event loop go to Upstash in one pipeline. Each request gets the answers or the error of its commands only; with the
+ * client's auto-pipelining one bad command would fail all of them.
  */
 import type { Requester, UpstashRequest } from "@upstash/redis/cloudflare";
 import { StoreError } from "./error.ts";
@@ -9,7 +9,10 @@ import { type Answer, answerTo, commandsOf, type Meter, over, type Redis } from 
 
 type Sent = { request: UpstashRequest; resolve: (answer: never) => void; reject: (error: unknown) => void };
 
-/** The same connection for another request, with its own meter. A request that starts too late is not sent. */
+/**
+ * The same connection for another request, with its own meter. Its first hop is not sent when no time is left.
+ * @throws {StoreError} `store_timeout`, from that hop
+ */
 export function share(redis: Redis, requester: Requester = redis.requester): Redis {
   const meter: Meter = { hops: 0, waitedMs: 0, replayed: false };
   const counting: Requester = {
@@ -28,7 +31,7 @@ export function share(redis: Redis, requester: Requester = redis.requester): Red
   return over(counting, { database, meter, syncToken, readAtLeast, leftMs });
 }
 
-/** @returns a function that shares the connection with one more request, all of them in common pipelines */
+/** @returns a function that gives one more request a share of the connection; all shares send in common pipelines */
 export function sharePipeline(redis: Redis): () => Redis {
   let waiting: Sent[] = [];
 

@@ -1,7 +1,7 @@
 /**
- * One Upstash database as one request sees it. The commands are @upstash/redis's own; what carries them is ours: a
- * requester over one `fetch` that counts hops, bounds their time, carries the sync token, refuses redirects and loads
- * unknown scripts. Its errors never contain what a caller or Redis sent.
+ * The connection of one request to an Upstash database. @upstash/redis gives the typed commands. Our requester carries
+ * them over `fetch`: it counts hops, bounds their time, carries the sync token, refuses redirects and sends the source of
+ * a script that the server lacks. Its errors contain no text from a caller or from Redis.
  */
 import { createHash } from "node:crypto";
 import { type Requester, Redis as Upstash, type UpstashRequest } from "@upstash/redis/cloudflare";
@@ -10,31 +10,31 @@ import { malformed, StoreError, storeErrorFrom, storeErrorIn } from "./error.ts"
 
 export type RedisConfig = { url: string; token: string };
 
-/** What one request has cost so far. `replayed` is set when an operation answered from its record. */
+/** The cost of one request so far. `replayed` is true when an operation was answered from its record. */
 export type Meter = { hops: number; waitedMs: number; replayed: boolean };
 
 export type Redis = {
   /** The commands; each call, and each pipeline, is one hop. */
   readonly client: Client;
-  /** What carries the commands. To check, share or count is to wrap it: see {@link over}. */
+  /** Carries the commands. Checks, shares and counters wrap it: see {@link over}. */
   readonly requester: Requester;
   /** The checks in front of whatever goes through `requester`, and the requester behind them: see check.ts. */
   readonly checks: { readonly layers: readonly Layer[]; readonly bare: Requester };
-  /** Names the database without saying its token: what an isolate remembers is kept apart by it. */
+  /** Identifies the database without revealing its token. An isolate's memory is separate for each: see memory.ts. */
   readonly database: string;
   readonly meter: Meter;
-  /** Upstash's token of the last state this request read or wrote; before its first hop, the one that the caller sent. */
+  /** Upstash's token for the last state that this request read or wrote; before its first hop, the caller's token. */
   syncToken(): string;
-  /** Read at least the state of this token, unless the request has one already. */
+  /** Read a state at least as new as this token's, unless the request has a token already. */
   readAtLeast(token: string): void;
-  /** How long its hops may still take together, in milliseconds; the time runs from the first hop on. */
+  /** How many milliseconds all further hops may take together. The time runs from the first hop on. */
   leftMs(): number;
 };
 
-/** Each setting answers a measured fault of the default; test/client.test.ts pins them. */
+/** Each setting avoids a measured fault of the default; test/client.test.ts holds them. */
 export const clientSettings = {
-  automaticDeserialization: false, // "1e3" would become 1000, "null" missing, ids over 2^53 rounded
-  enableAutoPipelining: false, // one bad command of a tick would reject its neighbours
+  automaticDeserialization: false, // "1e3" would become 1000, "null" a missing value, and ids over 2^53 would be rounded
+  enableAutoPipelining: false, // one bad command would reject the others of the same tick
   enableTelemetry: false,
 } as const;
 
@@ -46,7 +46,7 @@ export class Client extends Upstash {
   }
 }
 
-/** The same connection on another requester; without `checks` nothing stands in front of that one. */
+/** The same connection on another requester. Without `checks` its requests are not checked. */
 export function over(requester: Requester, redis: Omit<Redis, "client" | "requester" | "checks">, checks?: Redis["checks"]): Redis {
   const { database, meter, syncToken, readAtLeast, leftMs } = redis;
   let client: Client | undefined; // many requests make no hop
@@ -69,7 +69,7 @@ export const isPipeline = ({ path }: UpstashRequest): boolean => path?.[0] === "
 /** The commands of a request: one, or those of a pipeline. */
 export const commandsOf = (request: UpstashRequest): Command[] => (isPipeline(request) ? request.body : [request.body]) as Command[];
 
-/** Answers in the form that the client expects of this request. */
+/** Give the answers the shape that the client expects for this request. @throws {StoreError} when a single command failed */
 export function answerTo(request: UpstashRequest, answers: Answer[]): never {
   if (isPipeline(request)) return answers as never;
   const [answer] = answers;
@@ -84,18 +84,18 @@ const reads = new Set(
   ).split(" "),
 );
 
-/** Does this command read only? What is not known here may write: the safe side. */
+/** Does this command only read? A command that is not in the list counts as a write, which is safe. */
 export const isRead = ([name]: Command): boolean => reads.has(String(name).toUpperCase());
 
-/** Whether a lost answer to this command leaves an outcome unknown. */
+/** Does a lost answer to this command leave open whether it took effect? */
 const mayWrite = (command: Command): boolean => !isRead(command) && (scripts.get(String(command[1]))?.writes ?? true);
 
-/** Budget of one hop, in milliseconds, unless `REDIS_TIMEOUT_MS` says otherwise. */
+/** The time limit of one hop in milliseconds, when `REDIS_TIMEOUT_MS` sets no other. */
 export const defaultTimeoutMs = 1500;
 
 /**
  * Open the database for one request. All its hops together take at most twice `timeoutMs`, from the first one on.
- * @param syncToken the token the caller sent as `X-Sync-Token`, or ""
+ * @param syncToken the caller's `X-Sync-Token`, or ""
  */
 export function connect({ url, token }: RedisConfig, { timeoutMs = defaultTimeoutMs, syncToken = "" } = {}): Redis {
   const address = url?.replace(/\/$/, "");
@@ -107,7 +107,7 @@ export function connect({ url, token }: RedisConfig, { timeoutMs = defaultTimeou
     const startedAt = Date.now();
     deadline ??= startedAt + 2 * timeoutMs;
     const budgetMs = Math.min(timeoutMs, leftMs());
-    if (budgetMs <= 0) throw new StoreError("store_timeout", "no"); // this one was never sent
+    if (budgetMs <= 0) throw new StoreError("store_timeout", "no"); // this hop was never sent
     meter.hops += 1;
     try {
       const response = await fetch([address, ...(request.path ?? [])].join("/"), {
@@ -127,7 +127,7 @@ export function connect({ url, token }: RedisConfig, { timeoutMs = defaultTimeou
     }
   }
 
-  /** Send the commands; those whose script is not known there go again with its source, all in one second hop. */
+  /** Send the commands. Those with a script that the server lacks are sent again with its source, in one second hop. */
   async function send(request: UpstashRequest): Promise<never> {
     const commands = commandsOf(request);
     const writes = commands.some(mayWrite);
@@ -155,18 +155,19 @@ export function connect({ url, token }: RedisConfig, { timeoutMs = defaultTimeou
   );
 }
 
+/** EVALSHA or EVALSHA_RO as EVAL or EVAL_RO. */
 const withSource = ([name, sha, ...rest]: Command): Command => [String(name).replace(/sha/i, ""), scripts.get(String(sha))!.source, ...rest];
 
 let named = { url: "", token: "", database: "" };
 
-/** The address and a digest of the token: two databases at one address are two. */
+/** The address and a SHA-256 of the token, because several databases may share an address. The last one is kept. */
 function databaseOf(url: string, token: string): string {
   if (named.url !== url || named.token !== token)
     named = { url, token, database: `${url} ${createHash("sha256").update(String(token)).digest("base64url")}` };
   return named.database;
 }
 
-/** The answers in a body: that of one command stands there as it is, those of a pipeline as a list. */
+/** Parse the answers in a body: one answer for a single command, a list for a pipeline. @throws {StoreError} when it has another shape */
 function answersIn(body: string, isOk: boolean, isList: boolean, length: number, writes: boolean): Answer[] {
   const parsed = parse(body);
   const { error } = Object(parsed) as Answer;
