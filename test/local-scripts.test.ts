@@ -172,6 +172,12 @@ describe.each(BACKENDS)("over %s", (backing) => {
     expect(await billed(() => run("EVALSHA", sha1("unknown"), "0"))).toMatchObject({ commands: 1, scriptCalls: 0 });
   });
 
+  test("an error that a script raises is an error, whatever it carries, and stays on one line", async () => {
+    expect(await run("EVAL", "error({err=5})", "0")).toEqual({ error: expect.stringMatching(/^5 script: /) });
+    expect(await run("EVAL", "return {err='a\\r\\nb'}", "0")).toEqual({ error: expect.stringMatching(/^(ERR )?a {1,2}b/) });
+    expect(await run("EVAL", "return {{ok='a\\r\\n:5'}, 1}", "0")).toEqual({ result: [expect.stringMatching(/^a {1,2}:5$/), 1] });
+  });
+
   test("a function keeps the digits of its numbers, and one that breaks Lua ends alone", async () => {
     const code = `#!lua name=numbers
       redis.register_function('store', function(keys) redis.call('SET', keys[1], 1795575463057123) return redis.call('INCRBYFLOAT', keys[2], 0.30000000000000004) end)

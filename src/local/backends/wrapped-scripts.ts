@@ -162,8 +162,15 @@ local redis, pcall, xpcall, __run = (function(R, pcall, xpcall, select, type, fo
     end
     return format('%.17g', number)
   end
+  local function isLine(value, name)
+    local line = rawget(value, name)
+    if line == nil then return false end
+    if type(line) ~= 'string' then rawset(value, name, nil) return false end
+    if find(line, '[\\r\\n]') then rawset(value, name, (gsub(line, '[\\r\\n]', ' '))) end
+    return true
+  end
   local function typed(value)
-    if type(rawget(value, 'err')) == 'string' or type(rawget(value, 'ok')) == 'string' then return value end
+    if isLine(value, 'err') or isLine(value, 'ok') then return value end
     local double, map, set = rawget(value, 'double'), rawget(value, 'map'), rawget(value, 'set')
     local big, verbatim = rawget(value, 'big_number'), rawget(value, 'verbatim_string')
     if type(double) == 'number' then return shortest(double) end
@@ -228,7 +235,8 @@ const ERRORS = `
   local function raised(e)
     local line
     if inside then line = lineOf(6) else line = lineOf(4) or lineOf(5) end
-    if type(e) == 'table' then e = rawget(e, 'err') or 'ERR unknown error' else e = 'ERR ' .. tostring(e) end
+    if type(e) == 'table' then e = rawget(e, 'err') else e = 'ERR ' .. tostring(e) end
+    if type(e) == 'number' then e = tostring(e) elseif type(e) ~= 'string' then e = 'ERR unknown error' end
     return { calls, 0, e, line or '' }
   end`;
 
@@ -268,7 +276,7 @@ export function unwrapReply(wrapped: WrappedScript, reply: Reply, onScriptCalls?
   if (reply.length < 4 || !Buffer.isBuffer(error)) return result;
   const { sha, text } = wrapped.script;
   const place = Buffer.isBuffer(line) && line.length > 0 ? line.toString() : lineOfTailCall(text);
-  return { error: `${error.toString()} script: ${sha}, on @user_script:${place}.` };
+  return { error: `${error.toString().replace(/[\r\n]/g, " ")} script: ${sha}, on @user_script:${place}.` };
 }
 
 function withOriginalSha(error: string, { sha, script }: WrappedScript): Reply {
