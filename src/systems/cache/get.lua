@@ -1,13 +1,13 @@
--- Read a cached response, whole or some fields; when it is missing or stale, let one caller refill it.
+-- Read a cached response, all fields or some. When it is missing or stale, give one caller the lease to refill it.
 -- Uses: parts/stamps.lua
 -- KEYS[1] entry        hash    the response's fields
 -- KEYS[2] about        string  freshness and tags, see stamps.lua
--- KEYS[3] lease        string  who refills it
+-- KEYS[3] lease        string  the lease of the caller that refills it, see stamps.lua
 -- KEYS[4] tags         hash    tag -> stamp of its last drop
--- ARGV[1] lease_ms       how long a caller that got a lease and died holds up the others
--- ARGV[2] lease_life_ms  how long a caller with a lease may take at most; drops are remembered as long
--- ARGV[3] wants_lease  "1" takes a lease where one is to be had
--- ARGV[4] fields...    names; none for all
+-- ARGV[1] lease_ms       how long other callers get no lease, also when the caller with the lease fails
+-- ARGV[2] lease_life_ms  how long a caller with a lease may take; drops are remembered for the same time
+-- ARGV[3] wants_lease    "1" asks for a lease
+-- ARGV[4] fields...      names of fields; without any, all fields
 -- Reply: { "fresh" | "stale" | "miss", age in seconds or "", lease or "", field, text, … }
 local entry_key, about_key, lease_key, tags_key = unpack(KEYS)
 local lease_us, lease_life_us, wants_lease = tonumber(ARGV[1]) * 1000, tonumber(ARGV[2]) * 1000, ARGV[3] == "1"
@@ -48,7 +48,7 @@ if state ~= "fresh" and wants_lease and lease.ends <= time then
   lease.ends, lease.dropped = time + lease_us, math.max(lease.dropped, dropped)
   lease.as_of = math.max(time, any, lease.dropped, about and about.as_of or 0)
   if exists and state == "miss" then
-    -- It was dropped by a tag: now it is gone for those too who read the hash itself.
+    -- A tag dropped the entry. Delete it, so that no service reads the outdated hash directly.
     redis.call("DEL", entry_key, about_key)
   end
   save_lease(lease_key, lease, time, lease_life_us)

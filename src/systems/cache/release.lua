@@ -1,8 +1,8 @@
 -- Give a lease back without storing anything.
 -- Uses: parts/stamps.lua
--- KEYS[1] lease  string  who refills the entry, see stamps.lua
--- ARGV[1] lease_life_ms  how long a caller with a lease may take at most; drops are remembered as long
--- ARGV[2] given  the lease that came with a miss
+-- KEYS[1] lease  string  the lease of the caller that refills the entry, see stamps.lua
+-- ARGV[1] lease_life_ms  how long a caller with a lease may take; drops are remembered for the same time
+-- ARGV[2] given          the lease that came with a miss
 -- Reply: { "ok" }
 local lease = read_lease(redis.call("GET", KEYS[1]))
 

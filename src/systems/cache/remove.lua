@@ -1,9 +1,9 @@
--- Drop a response now, and refuse what those bring who read before.
+-- Drop a response. A response that was computed before this drop is refused when it is stored later.
 -- Uses: parts/stamps.lua
 -- KEYS[1] entry  hash    the response's fields
 -- KEYS[2] about  string  freshness and tags, see stamps.lua
--- KEYS[3] lease  string  who refills it
--- ARGV[1] lease_life_ms  how long a caller with a lease may take at most; drops are remembered as long
+-- KEYS[3] lease  string  the lease of the caller that refills it, see stamps.lua
+-- ARGV[1] lease_life_ms  how long a caller with a lease may take; drops are remembered for the same time
 -- Reply: { "ok" }
 local entry_key, about_key, lease_key = unpack(KEYS)
 

@@ -1,15 +1,15 @@
--- Store a response whole in place of the one that is there; refuse one that was read before the last drop.
+-- Store a response in place of the whole entry. Refuse a response that was computed before the last drop.
 -- Uses: parts/stamps.lua
 -- KEYS[1] entry      hash    the response's fields
 -- KEYS[2] about      string  freshness and tags, see stamps.lua
--- KEYS[3] lease      string  who refills it
+-- KEYS[3] lease      string  the lease of the caller that refills it, see stamps.lua
 -- KEYS[4] tags       hash    tag -> stamp of its last drop
--- ARGV[1] lease_life_ms  how long a caller with a lease may take at most; drops are remembered as long
--- ARGV[2] given      the lease that came with a miss, or "" to store in any case
--- ARGV[3] fresh_ms   how long it is fresh
--- ARGV[4] stale_ms   how long it is served after that
--- ARGV[5] its_tags   separated by spaces
--- ARGV[6] fields...  field, text, …
+-- ARGV[1] lease_life_ms  how long a caller with a lease may take; drops are remembered for the same time
+-- ARGV[2] given          the caller's lease, or "" to store in any case
+-- ARGV[3] fresh_ms       how long the response is fresh
+-- ARGV[4] stale_ms       how long it is still served after that
+-- ARGV[5] its_tags       its tags, separated by spaces
+-- ARGV[6] fields...      field, text, …
 -- Reply: { "ok" } | { "outdated" }
 local entry_key, about_key, lease_key, tags_key = unpack(KEYS)
 local lease_life_us = tonumber(ARGV[1]) * 1000
@@ -20,7 +20,7 @@ local texts = redis.call("MGET", about_key, lease_key)
 local about, lease = had_entry and read_about(texts[1]), read_lease(texts[2])
 local time = now_us()
 
-local concerned = words(its_tags)
+local concerned = split(its_tags)
 if given and about then
   append(concerned, about.tags)
 end

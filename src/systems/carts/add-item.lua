@@ -2,10 +2,10 @@
 -- Uses: parts/lines.lua
 -- KEYS[1] cart           hash  cart:user:<id> or cart:guest:<id>
 -- ARGV[1] line           field of the line, product:<product id>
--- ARGV[2] quantity
--- ARGV[3] max_quantity  how many units a line may have
--- ARGV[4] max_lines     how many lines a cart may have
--- ARGV[5] ttl_seconds
+-- ARGV[2] quantity       how many units to add
+-- ARGV[3] max_quantity   how many units a line may have
+-- ARGV[4] max_lines      how many lines a cart may have
+-- ARGV[5] ttl_seconds    TTL of the cart
 -- Reply: { "ok", field, text, … } the whole cart | { "corrupt_record", field, … }
 --      | { "quantity_limit", units in the cart } | { "line_limit" }
 local cart_key, line = KEYS[1], ARGV[1]

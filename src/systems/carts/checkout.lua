@@ -1,4 +1,4 @@
--- Turn a cart into an order: all of its lines are taken from their stocks, or nothing happens.
+-- Turn a cart into an order. The units of all lines are taken from the stocks, or nothing happens.
 -- Uses: ../products/parts/product.lua, ../products/parts/holds.lua, parts/lines.lua
 -- KEYS[1] cart           hash        cart:user:<id> or cart:guest:<id>
 -- KEYS[2] order          hash        order:<order id>
@@ -6,8 +6,8 @@
 -- ARGV[1] order_id
 -- ARGV[2] customer_kind  "user" or "guest"
 -- ARGV[3] customer_id
--- ARGV[4] ttl_seconds    of what else may be in the cart
--- ARGV[5] expect_total   the total that the buyer saw, "" for any
+-- ARGV[4] ttl_seconds    TTL of the cart's other fields, which stay
+-- ARGV[5] expect_total   the total that the buyer saw, "" for any total
 -- ARGV[6] items...       product id, quantity, … as the buyer saw them
 -- Reply: { "ok", field, text, … } the order | { "corrupt_record", field, … } | { "product_not_found", product id, … }
 --      | { "cart_changed", the cart's TTL in seconds, field, text, … } | { "total_changed", total }

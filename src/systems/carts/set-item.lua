@@ -1,11 +1,11 @@
--- Set or remove a line of a cart, also one that holds no quantity.
+-- Set or remove a line of a cart, also a line whose quantity is corrupt.
 -- Uses: parts/lines.lua
 -- KEYS[1] cart         hash  cart:user:<id> or cart:guest:<id>
 -- ARGV[1] line         field of the line, product:<product id>
--- ARGV[2] quantity     0 removes
--- ARGV[3] max_lines   how many lines a cart may have
--- ARGV[4] ttl_seconds
--- Reply: { "ok", field, text, … } the whole cart | { "corrupt_record", field, … } other lines | { "line_limit" }
+-- ARGV[2] quantity     "0" removes the line
+-- ARGV[3] max_lines    how many lines a cart may have
+-- ARGV[4] ttl_seconds  TTL of the cart
+-- Reply: { "ok", field, text, … } the whole cart | { "corrupt_record", field, … } for other lines | { "line_limit" }
 local cart_key, line, quantity = KEYS[1], ARGV[1], ARGV[2]
 local max_lines, ttl_seconds = tonumber(ARGV[3]), ARGV[4]
 

@@ -2,12 +2,12 @@
 -- Uses: parts/versions.lua
 -- KEYS[1] config   hash  config:<name>
 -- KEYS[2] history  hash  hop:config:<name>:history
--- ARGV[1] versions_kept    how many versions a history has at most
+-- ARGV[1] versions_kept    how many versions a history keeps
 -- ARGV[2] deleted_seconds  how long the history of a deleted config lives
--- ARGV[3] limit    how many versions at most
--- ARGV[4] writes   "1" when a version may be written down
--- Reply: { "ok", number of its newest version, version as JSON, the one before it, … }
-local config = look(KEYS[1], KEYS[2], ARGV)
+-- ARGV[3] limit            how many versions to list at most
+-- ARGV[4] writes           "1" to write such a version down; without it nothing is written
+-- Reply: { "ok", number of the newest version, that version as JSON, the one before it, … }
+local config = read_config(KEYS[1], KEYS[2], ARGV)
 local limit, writes = tonumber(ARGV[3]), ARGV[4] == "1"
 local newest = writes and commit(config, "", "", config.fields) or integer_text(config.last)
 local numbers = {}

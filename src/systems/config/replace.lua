@@ -2,13 +2,13 @@
 -- Uses: parts/versions.lua
 -- KEYS[1] config     hash  config:<name>
 -- KEYS[2] history    hash  hop:config:<name>:history
--- ARGV[1] versions_kept    how many versions a history has at most
+-- ARGV[1] versions_kept    how many versions a history keeps
 -- ARGV[2] deleted_seconds  how long the history of a deleted config lives
--- ARGV[3] by         who asked for it
--- ARGV[4] reason     why; "" without a reason
--- ARGV[5] fields...  field, text, …
--- Reply: { "ok", number of its newest version, "created" | "replaced" }
-local config = look(KEYS[1], KEYS[2], ARGV)
+-- ARGV[3] by               id of the caller
+-- ARGV[4] reason           the caller's reason; "" without one
+-- ARGV[5] fields...        field, text, …
+-- Reply: { "ok", number of the newest version, "created" | "replaced" }
+local config = read_config(KEYS[1], KEYS[2], ARGV)
 local existed = next(config.fields) ~= nil
 local after = {}
 for i = 5, #ARGV, 2 do

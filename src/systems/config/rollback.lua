@@ -1,14 +1,14 @@
--- Make a config what it was right after one of its versions, undoing those after it from the newest on.
+-- Restore a config as it was at one of its versions: undo all later versions, the newest first.
 -- Uses: parts/versions.lua
 -- KEYS[1] config   hash  config:<name>
 -- KEYS[2] history  hash  hop:config:<name>:history
--- ARGV[1] versions_kept    how many versions a history has at most
+-- ARGV[1] versions_kept    how many versions a history keeps
 -- ARGV[2] deleted_seconds  how long the history of a deleted config lives
--- ARGV[3] by       who asked for it
--- ARGV[4] reason   why
--- ARGV[5] version  number of the version
--- Reply: { "ok", number of its newest version, field, text, … } | { "config_version_not_found" }
-local config = look(KEYS[1], KEYS[2], ARGV)
+-- ARGV[3] by               id of the caller
+-- ARGV[4] reason           the caller's reason
+-- ARGV[5] version          number of the version
+-- Reply: { "ok", number of the newest version, field, text, … } | { "config_version_not_found" }
+local config = read_config(KEYS[1], KEYS[2], ARGV)
 local by, reason, version = ARGV[3], ARGV[4], tonumber(ARGV[5])
 if version > config.last or version <= config.last - config.versions_kept then
   return { "config_version_not_found" }

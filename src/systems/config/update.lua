@@ -1,17 +1,17 @@
--- Merge into a config.
+-- Apply a merge patch to a config.
 -- Uses: parts/versions.lua, parts/json.lua, parts/merge.lua
 -- KEYS[1] config      hash  config:<name>
 -- KEYS[2] history     hash  hop:config:<name>:history
--- ARGV[1] versions_kept    how many versions a history has at most
+-- ARGV[1] versions_kept    how many versions a history keeps
 -- ARGV[2] deleted_seconds  how long the history of a deleted config lives
--- ARGV[3] by          who asked for it
--- ARGV[4] reason      why; "" without a reason
--- ARGV[5] max_bytes  a config does not grow beyond this, names and texts together
--- ARGV[6] removed     how many of the changes are names of fields to remove; they come first
--- ARGV[7] objects     how many of the fields that follow them have an object to merge
--- ARGV[8] changes...  names to remove, then field, text, …
--- Reply: { "ok", number of its newest version, field, text, … } | { "config_not_found" } | { "config_too_large" }
-local config = look(KEYS[1], KEYS[2], ARGV)
+-- ARGV[3] by               id of the caller
+-- ARGV[4] reason           the caller's reason; "" without one
+-- ARGV[5] max_bytes        how many bytes a config may grow to, names and texts together
+-- ARGV[6] removed          how many fields to remove; their names come first in `changes`
+-- ARGV[7] objects          how many of the fields after them have a JSON object to merge
+-- ARGV[8] changes...       names of fields to remove, then field, text, …
+-- Reply: { "ok", number of the newest version, field, text, … } | { "config_not_found" } | { "config_too_large" }
+local config = read_config(KEYS[1], KEYS[2], ARGV)
 local by, reason, max_bytes, removed, objects = ARGV[3], ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
 if next(config.fields) == nil then
   return { "config_not_found" }

@@ -1,12 +1,12 @@
--- Add to a field, exactly; one that is missing counts as 0. The field keeps its TTL.
+-- Add to a field with exact decimals. A missing field counts as 0. The field keeps its TTL.
 -- Uses: ../../redis/decimal.lua
 -- KEYS[1] hash
 -- ARGV[1] field
--- ARGV[2] by     decimal text
--- ARGV[3] is_integer  "1" when the stored number must be an integer too, and the sum within ±(2^53 - 1)
--- ARGV[4] min    decimal text, "" for none
--- ARGV[5] max    decimal text, "" for none
--- Reply: { "ok", text } | { "out_of_bounds", the text that stays } | { "corrupt_record" }
+-- ARGV[2] by          decimal to add
+-- ARGV[3] is_integer  "1" when the stored number must be a whole number, and the sum within ±(2^53 - 1)
+-- ARGV[4] min         the lowest sum allowed, a decimal; "" without a limit
+-- ARGV[5] max         the highest sum allowed, a decimal; "" without a limit
+-- Reply: { "ok", text } | { "out_of_bounds", the unchanged text } | { "corrupt_record" }
 local hash = KEYS[1]
 local field, by, is_integer, min, max = unpack(ARGV)
 
@@ -28,7 +28,7 @@ if is_integer == "1" then
   redis.call("HINCRBY", hash, field, by)
   return { "ok", text }
 end
-local expires = redis.pcall("HPEXPIRETIME", hash, "FIELDS", 1, field) -- an error where fields have no TTL
+local expires = redis.pcall("HPEXPIRETIME", hash, "FIELDS", 1, field) -- an error on a server without field TTL
 redis.call("HSET", hash, field, text)
 if type(expires) == "table" and not expires.err and expires[1] > 0 then
   redis.call("HPEXPIREAT", hash, integer_text(expires[1]), "FIELDS", 1, field)

@@ -1,12 +1,12 @@
--- What a hash takes in memory, and what its fields would take as strings named <key>:<field>.
+-- Measure the memory of a hash, and the memory of its fields as separate strings named <key>:<field>.
 --
--- Both are measured by the server. A name is measured with the shortest scratch key that is not shorter: their lengths
--- are the ends of the allocator's size classes. Texts up to 44 bytes are measured for each length, longer ones for each
--- size class, whole numbers once, since the server keeps those without a text. What a script sets has room to spare,
--- a copy of it is as large as any client's.
+-- The server measures both (MEMORY USAGE). The lengths of the scratch keys are the upper ends of the allocator's size
+-- classes, so a name is measured with the shortest scratch key of at least its length. Texts up to 44 bytes are measured
+-- once for each length, longer texts once for each size class, and whole numbers once, because the server keeps them as
+-- integers. SET in a script reserves more memory than a client's SET; a COPY does not. So copies are measured.
 -- KEYS[1] hash
--- KEYS[2] source      string  a text to copy; it and the scratch keys exist inside this script only
--- KEYS[3] scratch...  string  shortest first
+-- KEYS[2] source      string  a text to copy; it exists only while this script runs
+-- KEYS[3] scratch...  string  the copies, likewise; the shortest key first
 -- Reply: { "ok", bytes of the hash, bytes of the strings } | { "hash_not_found" }
 local hash, source, shortest = KEYS[1], KEYS[2], KEYS[3]
 
@@ -16,6 +16,7 @@ if #flat == 0 then
 end
 local hash_bytes = redis.call("MEMORY", "USAGE", hash, "SAMPLES", 0)
 
+-- The memory of a string under this key.
 local function measure(key, text)
   redis.call("SET", source, text)
   redis.call("COPY", source, key, "REPLACE")
@@ -24,6 +25,7 @@ local function measure(key, text)
   return bytes
 end
 
+-- The index in KEYS of the shortest scratch key with at least this length, or of the longest one.
 local function class_of(length)
   local class = 3
   while class < #KEYS and #KEYS[class] < length do

@@ -1,8 +1,8 @@
--- Remove fields of a hash; it ends with the last one.
+-- Remove fields of a hash. Without fields the hash no longer exists.
 -- KEYS[1] hash
--- ARGV[1] all_absent  "refused", or "counted" as none: that is an answer too, and is recorded
--- ARGV[2] fields...
--- Reply: { "ok", how many were there } | { "field_not_found" } | { "hash_not_found" }
+-- ARGV[1] all_absent  when all fields are absent: "refused", or "counted" for a reply with the count 0, which is recorded
+-- ARGV[2] fields...   names
+-- Reply: { "ok", number of fields removed } | { "field_not_found" } | { "hash_not_found" }
 local hash, all_absent = KEYS[1], ARGV[1]
 
 local removed = redis.call("HDEL", hash, unpack(ARGV, 2))

@@ -1,7 +1,7 @@
--- Let a field end after some seconds, or never. A server without field TTL raises an error: `not_supported`.
+-- Set or remove the TTL of a field. A server without field TTL raises an error, which the Worker answers as `not_supported`.
 -- KEYS[1] hash
 -- ARGV[1] field
--- ARGV[2] seconds  "" for never
+-- ARGV[2] seconds  the TTL, "" to remove it
 -- Reply: { "ok" } | { "field_not_found" }
 local hash, field, seconds = KEYS[1], ARGV[1], ARGV[2]
 
@@ -11,7 +11,7 @@ if seconds == "" then
 else
   replies = redis.call("HEXPIRE", hash, seconds, "FIELDS", 1, field)
 end
--- -2: no such field; without a hash some servers answer with nothing
+-- -2: there is no such field. Without a hash some servers reply with nothing
 if not replies or (replies[1] or -2) == -2 then
   return { "field_not_found" }
 end

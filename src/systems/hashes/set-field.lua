@@ -2,7 +2,7 @@
 -- KEYS[1] hash
 -- ARGV[1] field
 -- ARGV[2] text
--- ARGV[3] only_new  "1" refuses a field that is there
+-- ARGV[3] only_new  "1" refuses a field that exists already
 -- Reply: { "ok", "1" for a new field or "0" } | { "precondition_failed", content tag of the hash }
 local hash = KEYS[1]
 local field, text, only_new = unpack(ARGV)

@@ -1,6 +1,6 @@
--- Let a hash end after some seconds, or never.
+-- Set or remove the TTL of a hash.
 -- KEYS[1] hash
--- ARGV[1] seconds  "" for never
+-- ARGV[1] seconds  the TTL, "" to remove it
 -- Reply: { "ok" } | { "hash_not_found" }
 local hash, seconds = KEYS[1], ARGV[1]
 

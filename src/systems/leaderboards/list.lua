@@ -1,15 +1,15 @@
--- Read a part of the order with the players' fields, all at one moment; what other services changed is put right
--- first. Players whose keys are not given are left out.
+-- Read a part of the order with the players' fields. The order is corrected first when other services changed the hashes
+-- in this part. Players whose keys are not in KEYS are left out.
 -- Uses: parts/standing.lua
 -- KEYS[1] order       zset  hop:leaderboard:<board>
 -- KEYS[2] stamps      hash  hop:leaderboard:<board>:stamps
 -- KEYS[3] players...  hash  leaderboard:user:<id> or leaderboard:<board>:user:<id>
--- ARGV[1] middle      id of the player in the middle, "" for a part counted from the top
--- ARGV[2] offset      how many to leave out at the top, or how many on each side of the middle
--- ARGV[3] limit       how many from the top
+-- ARGV[1] middle      id of the player in the middle of the part, "" for a part counted from the top
+-- ARGV[2] offset      how many players to skip at the top, or to list on each side of the middle
+-- ARGV[3] limit       how many players to list, for a part counted from the top
 -- ARGV[4] fields      names joined by commas, "" for all
--- ARGV[5] ids...      of the players, in the order of their keys
--- Reply: { "ok", players, [id, rank, score, number of texts, field, text, …]… } | { "player_not_found" }
+-- ARGV[5] ids...      ids of the players, in the order of their keys
+-- Reply: { "ok", players, [id, rank, score, length of the list that follows, field, text, …]… } | { "player_not_found" }
 local order, stamps = unpack(KEYS)
 local middle, offset, limit, fields = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
 local keys = {}
@@ -17,7 +17,7 @@ for i = 5, #ARGV do
   keys[ARGV[i]] = KEYS[i - 2]
 end
 
--- Members and scores of the part, and the rank before its first; nil when the middle is not there.
+-- Members and scores of the part, and how many players are above it; nil when the player in the middle is not in the order.
 local function part()
   local first, last = offset, offset + limit - 1
   if middle ~= "" then

@@ -1,11 +1,11 @@
--- Who stands around a player, after putting the player in its place.
+-- List the players around a player. The player's own place in the order is corrected first.
 -- Uses: parts/standing.lua
 -- KEYS[1] player  hash  leaderboard:user:<id> or leaderboard:<board>:user:<id>
 -- KEYS[2] order   zset  hop:leaderboard:<board>
 -- KEYS[3] stamps  hash  hop:leaderboard:<board>:stamps
 -- ARGV[1] id
--- ARGV[2] reach   how many on each side
--- Reply: { "ok", member, … } | { "player_not_found" } | { "corrupt_record" }
+-- ARGV[2] reach   how many players on each side
+-- Reply: { "ok", member of the order, … } | { "player_not_found" } | { "corrupt_record" }
 local player, order, stamps = unpack(KEYS)
 local id, reach = ARGV[1], tonumber(ARGV[2])
 

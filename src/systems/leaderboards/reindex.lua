@@ -1,14 +1,14 @@
--- Make the order agree with the hashes of some players.
+-- Correct the order for some players, from their hashes.
 -- Uses: parts/standing.lua
 -- KEYS[1] stamps      hash  hop:leaderboard:<board>:stamps
 -- KEYS[2] order       zset  hop:leaderboard:<board>
 -- KEYS[3] players...  hash  leaderboard:user:<id> or leaderboard:<board>:user:<id>
--- ARGV[1] cursor      where the next part begins, kept with the reply
--- ARGV[2] listed...   in the order of the keys: a player's id, or the member that the order has for it
--- Reply: { "ok", cursor, how many were not right }
+-- ARGV[1] cursor      where the next part begins; it is in the reply, so that a replay has it too
+-- ARGV[2] listed...   for each player's key: the player's id, or the member that was found in the order
+-- Reply: { "ok", cursor, number of players that were corrected }
 local stamps, order = KEYS[1], KEYS[2]
 
--- A command over a list of any length: its replies one after the other, when they are lists.
+-- Call a command with a list of any length, a thousand items at a time. Returns the replies in one list, when they are lists.
 local function each_thousand(command, key, list)
   local replies = {}
   for first = 1, #list, 1000 do
@@ -22,11 +22,11 @@ local ids = {}
 for i = 2, #ARGV do
   ids[i - 1] = string.match(ARGV[i], "[^:]+$")
 end
-redis.call("ZCARD", order) -- an order of another type stops the script here
+redis.call("ZCARD", order) -- when this key has another type, the script stops here
 local given = tonumber(redis.call("HGET", stamps, ":") or "0")
 local known = each_thousand("HMGET", stamps, ids)
 
-local wrong, out, gone, into, stamped = {}, {}, {}, {}, {}
+local wrong, members_to_remove, ids_to_remove, members_to_add, stamps_to_set = {}, {}, {}, {}, {}
 local members, scores = {}, {}
 local seen = {}
 for i, id in ipairs(ids) do
@@ -34,7 +34,7 @@ for i, id in ipairs(ids) do
   local member = stamp and stamp .. ":" .. id
   if ARGV[i + 1] ~= id and ARGV[i + 1] ~= member then
     wrong[id] = true
-    append(out, { ARGV[i + 1] })
+    append(members_to_remove, { ARGV[i + 1] })
   end
   if not seen[id] then
     seen[id] = true
@@ -47,14 +47,14 @@ for i, id in ipairs(ids) do
       append(scores, { score })
     elseif score or member then
       wrong[id] = true
-      append(out, { member })
+      append(members_to_remove, { member })
       if score then
         given = given + 1
         stamp = stamp_of(given)
-        append(into, { score, stamp .. ":" .. id })
-        append(stamped, { id, stamp .. " " .. score })
+        append(members_to_add, { score, stamp .. ":" .. id })
+        append(stamps_to_set, { id, stamp .. " " .. score })
       else
-        append(gone, { id })
+        append(ids_to_remove, { id })
       end
     end
   end
@@ -62,17 +62,17 @@ end
 for i, score in ipairs(each_thousand("ZMSCORE", order, members)) do
   if tonumber(score or "") ~= tonumber(scores[i]) then
     wrong[string.sub(members[i], 18)] = true
-    append(into, { scores[i], members[i] })
+    append(members_to_add, { scores[i], members[i] })
   end
 end
 
-each_thousand("ZREM", order, out)
-each_thousand("ZADD", order, into)
-each_thousand("HDEL", stamps, gone)
-if #stamped > 0 then
-  write_hash(stamps, append(stamped, { ":", integer_text(given) }))
+each_thousand("ZREM", order, members_to_remove)
+each_thousand("ZADD", order, members_to_add)
+each_thousand("HDEL", stamps, ids_to_remove)
+if #stamps_to_set > 0 then
+  write_hash(stamps, append(stamps_to_set, { ":", integer_text(given) }))
 end
-if #gone > 0 and redis.call("ZCARD", order) == 0 then
+if #ids_to_remove > 0 and redis.call("ZCARD", order) == 0 then
   redis.call("DEL", stamps)
 end
 local repaired = 0

@@ -1,4 +1,4 @@
--- Take a player off its board.
+-- Remove a player from its leaderboard.
 -- Uses: parts/standing.lua
 -- KEYS[1] player  hash  leaderboard:user:<id> or leaderboard:<board>:user:<id>
 -- KEYS[2] order   zset  hop:leaderboard:<board>

@@ -1,15 +1,15 @@
--- Describe a player, report a result, or both; the order moves with the hash.
+-- Describe a player, report a result, or both. The order is updated together with the player's hash.
 -- Uses: parts/standing.lua
 -- KEYS[1] player      hash  leaderboard:user:<id> or leaderboard:<board>:user:<id>
 -- KEYS[2] order       zset  hop:leaderboard:<board>
 -- KEYS[3] stamps      hash  hop:leaderboard:<board>:stamps
 -- ARGV[1] id
 -- ARGV[2] op          "describe", "increment", "best" or "set"
--- ARGV[3] points      of the result, "0" with "describe"
--- ARGV[4] enters      "1" when an unknown player may enter
--- ARGV[5] counters    how many of the changes are counters, name and number; they come first
+-- ARGV[3] points      points of the result, "0" with "describe"
+-- ARGV[4] enters      "1" when a new player may enter the leaderboard
+-- ARGV[5] counters    how many counters come first in `changes`
 -- ARGV[6] removed     how many names of fields to remove come next
--- ARGV[7] changes...  counters, names to remove, then field, text, …
+-- ARGV[7] changes...  counter, number, …, then names of fields to remove, then field, text, …
 -- Reply: { "ok", score, previous score or "", rank, previous rank or "", players, field, text, … } the whole entry
 --      | { "player_not_found" } | { "out_of_range" } | { "corrupt_record" }
 local player, order, stamps = unpack(KEYS)
@@ -28,11 +28,11 @@ if not previous then
 end
 local spot = find_spot(stamps, id)
 
-local set, gone = {}, {}
+local to_set, to_remove = {}, {}
 local function change(field, text)
   if entry[field] ~= text then
     entry[field] = text
-    append(set, { field, text })
+    append(to_set, { field, text })
   end
 end
 
@@ -65,7 +65,7 @@ end
 change("score", integer_text(score))
 for i = first_removed, first_set - 1 do
   if entry[ARGV[i]] then
-    gone[#gone + 1] = ARGV[i]
+    to_remove[#to_remove + 1] = ARGV[i]
     entry[ARGV[i]] = nil
   end
 end
@@ -82,9 +82,9 @@ if not known or score ~= previous then
   place(order, stamps, id, spot, integer_text(score))
   rank = redis.call("ZREVRANK", order, spot.member) + 1
 end
-write_hash(player, set)
-if #gone > 0 then
-  redis.call("HDEL", player, unpack(gone))
+write_hash(player, to_set)
+if #to_remove > 0 then
+  redis.call("HDEL", player, unpack(to_remove))
 end
 return append({
   "ok", integer_text(score), known and integer_text(previous) or "", tostring(rank), tostring(previous_rank or ""),

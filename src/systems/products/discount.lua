@@ -1,10 +1,10 @@
--- Lower a product's price, exactly; the price before its first discount is kept as list_price.
+-- Lower a product's price, with exact decimals. The price before the first discount is kept as list_price.
 -- Uses: parts/product.lua, parts/holds.lua
 -- Prepare: settle_holds
 -- KEYS[1] product  hash  product:<id>
 -- KEYS[2] holds    zset  hop:holds:<id>
 -- ARGV[1] kind     "amount" or "percent"
--- ARGV[2] value    how much, a decimal above 0; percent up to 100 with up to 4 decimals
+-- ARGV[2] value    the amount or the percentage, a decimal above 0; a percentage is up to 100, with up to 4 decimals
 -- ARGV[3] floor    the lowest price allowed, a decimal
 -- Reply: { "ok", price before, price, list_price } | { "product_not_found" } | { "corrupt_record", field, … }
 --      | { "below_floor", price }

@@ -1,4 +1,4 @@
--- Give a product its list price back.
+-- End a product's discount: restore its list price.
 -- Uses: parts/product.lua, parts/holds.lua
 -- Prepare: settle_holds
 -- KEYS[1] product  hash  product:<id>

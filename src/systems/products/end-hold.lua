@@ -1,4 +1,4 @@
--- End a hold before its time: commit it, and its units are gone for good, or release it, and they come back.
+-- End a hold early. `commit` sells its units, `release` returns them to the stock.
 -- Uses: parts/product.lua, parts/holds.lua
 -- Prepare: settle_holds
 -- KEYS[1] product  hash  product:<id>

@@ -1,12 +1,12 @@
--- Hold units of a product: they leave its stock now and come back by themselves when the hold ends.
+-- Hold units of a product: take them from its stock until the hold ends. Then they return by themselves: see holds.lua.
 -- Uses: parts/product.lua, parts/holds.lua
 -- Prepare: settle_holds
 -- KEYS[1] product      hash  product:<id>
 -- KEYS[2] holds        zset  hop:holds:<id>
 -- ARGV[1] hold_id      begins with the quantity: "3-<uuid>"
 -- ARGV[2] quantity
--- ARGV[3] ttl_seconds
--- Reply: { "ok", hold_id, when it ends, units that remain } | { "product_not_found" } | { "corrupt_record", field }
+-- ARGV[3] ttl_seconds  how long the hold lasts
+-- Reply: { "ok", hold_id, end in ISO 8601, units that remain } | { "product_not_found" } | { "corrupt_record", field }
 --      | { "insufficient_stock", units available }
 local product_key, holds_key = unpack(KEYS)
 local hold_id, quantity, ttl_seconds = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])

@@ -1,10 +1,10 @@
--- Sell units of a product, never more than there are.
+-- Sell units of a product, never more than its stock.
 -- Uses: parts/product.lua, parts/holds.lua
 -- Prepare: settle_holds
 -- KEYS[1] product       hash  product:<id>
 -- KEYS[2] holds         zset  hop:holds:<id>
 -- ARGV[1] quantity
--- ARGV[2] expect_price  the price that the buyer saw, "" for any
+-- ARGV[2] expect_price  the price that the buyer saw, "" for any price
 -- Reply: { "ok", unit price, total, units that remain } | { "product_not_found" } | { "corrupt_record", field, … }
 --      | { "price_changed", price } | { "insufficient_stock", units available }
 local product_key = KEYS[1]

@@ -1,8 +1,8 @@
--- Read products as they are now: the units of ended holds count as stock again. Writes nothing.
+-- Read products. The units of ended holds count as stock again. Writes nothing.
 -- Uses: parts/product.lua, parts/holds.lua
 -- KEYS[1] products...  hash, zset  product:<id> and hop:holds:<id>, one pair after the other
--- ARGV[1] fields...    names of the fields to read, none for all
--- Reply: { "ok", count, field, text, …, count, field, text, … } for each product how many texts follow
+-- ARGV[1] fields...    names of the fields to read; without any, all fields
+-- Reply: { "ok", [length of the list that follows, field, text, …]… } one list for each product
 local reply = { "ok" }
 for i = 1, #KEYS, 2 do
   local flat = {}
@@ -16,7 +16,7 @@ for i = 1, #KEYS, 2 do
       end
     end
   end
-  local units = #flat > 0 and ended_holds(KEYS[i + 1]) or 0 -- of a product that is gone there is nothing to count
+  local units = #flat > 0 and ended_holds(KEYS[i + 1]) or 0 -- without fields there is no stock to correct
   if units > 0 then
     for j = 1, #flat, 2 do
       if flat[j] == "stock" and stock_of(flat[j + 1]) then

@@ -1,4 +1,4 @@
--- Delete a product and drop its holds.
+-- Delete a product and its holds.
 -- Uses: parts/product.lua, parts/holds.lua
 -- Prepare: settle_holds
 -- KEYS[1] product  hash  product:<id>

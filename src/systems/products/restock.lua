@@ -4,8 +4,8 @@
 -- KEYS[1] product     hash  product:<id>
 -- KEYS[2] holds       zset  hop:holds:<id>
 -- ARGV[1] quantity
--- ARGV[2] max_stock  how large a stock may become
--- Reply: { "ok", units that remain } | { "product_not_found" } | { "corrupt_record", field } | { "out_of_range", stock }
+-- ARGV[2] max_stock   how many units a stock may have
+-- Reply: { "ok", units in stock } | { "product_not_found" } | { "corrupt_record", field } | { "out_of_range", stock }
 local product_key = KEYS[1]
 local quantity, max_stock = tonumber(ARGV[1]), tonumber(ARGV[2])
 

@@ -1,4 +1,4 @@
--- Create a product or replace it whole. Its holds go on: their units come back on top of the new stock.
+-- Create a product, or replace all of its fields. Its holds stay: when they end, their units are added to the new stock.
 -- Uses: parts/product.lua, parts/holds.lua
 -- Prepare: settle_holds
 -- KEYS[1] product    hash  product:<id>

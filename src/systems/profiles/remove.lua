@@ -1,11 +1,11 @@
 -- Delete a profile and free its claims.
 -- KEYS[1] profile         hash    user:<id>
--- KEYS[2] username_claim  string  claim of its name, or the profile's own key when it is not known
--- KEYS[3] email_claim     string  likewise
+-- KEYS[2] username_claim  string  claim of the user name, or the profile's key when the caller knows no user name
+-- KEYS[3] email_claim     string  likewise for the e-mail address
 -- ARGV[1] id
--- ARGV[2] username        what username_claim stands for
--- ARGV[3] email           what email_claim stands for
--- Reply: { "ok" } | { "profile_not_found" } | { "moved", username, email }
+-- ARGV[2] username        the user name in username_claim
+-- ARGV[3] email           the e-mail address in email_claim
+-- Reply: { "ok" } | { "profile_not_found" } | { "moved", username, email } when the profile has other texts
 local profile_key, username_claim, email_claim = unpack(KEYS)
 local id, username, email = unpack(ARGV)
 

@@ -1,19 +1,19 @@
--- Create a profile or replace it whole, keeping joined and verified, and take or move its claims.
+-- Create a profile, or replace all of its fields but joined and verified. Its claims are taken or moved.
 -- Uses: parts/claims.lua
 -- KEYS[1] profile             hash    user:<id>
--- KEYS[2] username_claim      string  owner of the name
--- KEYS[3] email_claim         string  owner of the address
--- KEYS[4] old_username_claim  string  claim of the name that is given up, or the same key
+-- KEYS[2] username_claim      string  claim of the user name
+-- KEYS[3] email_claim         string  claim of the e-mail address
+-- KEYS[4] old_username_claim  string  claim of the old user name, which is freed, or the same key as username_claim
 -- KEYS[5] old_email_claim     string  likewise
--- KEYS[6] username_rival      hash    profile of who holds the name, or the profile's own key
+-- KEYS[6] username_rival      hash    profile of the claim's owner, or the profile's key when no other owner is known
 -- KEYS[7] email_rival         hash    likewise
 -- ARGV[1] id
 -- ARGV[2] username            in lower case
 -- ARGV[3] email               in lower case
--- ARGV[4] old_username        what old_username_claim stands for
--- ARGV[5] old_email
--- ARGV[6] username_rival_id   "" when none is known
--- ARGV[7] email_rival_id
+-- ARGV[4] old_username        the user name in old_username_claim
+-- ARGV[5] old_email           likewise
+-- ARGV[6] username_rival_id   id of the claim's owner, "" when no other owner is known
+-- ARGV[7] email_rival_id      likewise
 -- ARGV[8] only_new            "1" refuses an existing profile
 -- ARGV[9] fields...           field, text, …
 -- Reply: { "ok", "created" | "replaced", id, field, text, … } | { "profile_exists" }

@@ -1,11 +1,11 @@
--- Take uses under several limits, all or nothing; a refusal takes none.
+-- Take uses under several limits. When one limit has no room, no use is taken.
 -- Uses: parts/consume.lua
 -- KEYS[1] uses          hash  endpoint -> uses in its window
 -- KEYS[2] windows       hash  endpoint -> record of the window, see windows.lua
--- ARGV[1] slots         how many groups a sliding window keeps its uses in
--- ARGV[2] longer_ms     how much longer than the uses their windows live
--- ARGV[3] policies...   for each: endpoint, limit, window in ms, cost, max_cost (take up to this many, at least the cost),
---                       "fixed" or "sliding"
--- Reply: { "ok", taken, used, ms until something comes back, … three for each policy }
---      | { "rate_limited", "0", used, ms until the cost fits, … } | { "corrupt_record" }
+-- ARGV[1] slots         how many slots a sliding window has; the uses of one slot are kept together
+-- ARGV[2] longer_ms     how much longer the key `windows` lives than the key `uses`
+-- ARGV[3] policies...   for each: endpoint, limit, window in ms, cost (uses to take at least), max_cost (uses to take at
+--                       most), "fixed" or "sliding"
+-- Reply: { "ok", uses taken, uses in the window, ms until the oldest use leaves it, … } three values for each policy
+--      | { "rate_limited", "0", uses in the window, ms until the cost fits, … } | { "corrupt_record" }
 return consume(KEYS[1], KEYS[2], slice(ARGV, 3, #ARGV), tonumber(ARGV[1]), tonumber(ARGV[2]))

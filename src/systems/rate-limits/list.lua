@@ -1,8 +1,8 @@
--- Tell the uses of every endpoint, spending nothing.
+-- List the uses of all endpoints. No use is taken.
 -- Uses: parts/windows.lua
 -- KEYS[1] uses     hash  endpoint -> uses in its window
 -- KEYS[2] windows  hash  endpoint -> record of the window, see windows.lua
--- Reply: { "ok", endpoint, used, ms until something comes back or "" when no window is known, … }
+-- Reply: { "ok", endpoint, uses in the window, ms until the oldest use leaves it or "" without a record, … }
 --      | { "corrupt_record" }
 local uses, flat = read_hash(KEYS[1])
 local windows = read_hash(KEYS[2])

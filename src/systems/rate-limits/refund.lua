@@ -1,11 +1,11 @@
--- Give uses of an endpoint back, the newest first, never more than there are.
+-- Give uses of an endpoint back, the newest first. When there are fewer uses, all of them are given back.
 -- Uses: parts/windows.lua
 -- KEYS[1] uses      hash  endpoint -> uses in its window
 -- KEYS[2] windows   hash  endpoint -> record of the window, see windows.lua
 -- ARGV[1] endpoint
 -- ARGV[2] cost      how many uses
--- ARGV[3] longer_ms how much longer than the uses their windows live; a count without a window ends after that time
--- Reply: { "ok", used, ms until something comes back or "" when no window is open } | { "corrupt_record" }
+-- ARGV[3] longer_ms how much longer the key `windows` lives than the key `uses`; also the TTL of a count without a window
+-- Reply: { "ok", uses in the window, ms until the oldest use leaves it or "" when no window is open } | { "corrupt_record" }
 local uses_key, windows_key = KEYS[1], KEYS[2]
 local endpoint, cost, longer_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
@@ -31,7 +31,7 @@ if given > 0 then
   if ends then
     keep(uses_key, windows_key, left, ends - time, longer_ms)
   elseif left == -1 then
-    -- No window says when this count of another service ends, but with our write in it, it must.
+    -- Another service's count without a window has no end. It gets one, because it now contains our write.
     redis.call("PEXPIRE", uses_key, integer_text(longer_ms))
   end
 end

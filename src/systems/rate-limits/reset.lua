@@ -1,7 +1,7 @@
--- Forget the uses of one endpoint, or of all.
+-- Delete the uses of one endpoint, or of all endpoints.
 -- KEYS[1] uses         hash  endpoint -> uses in its window
 -- KEYS[2] windows      hash  endpoint -> record of the window
--- ARGV[1] endpoints... one, or none for all
+-- ARGV[1] endpoints... one endpoint; without it, all endpoints
 -- Reply: { "ok" }
 if redis.call("HLEN", KEYS[1]) + redis.call("HLEN", KEYS[2]) == 0 then
   return { "ok" }

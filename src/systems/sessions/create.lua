@@ -1,21 +1,22 @@
--- Sign in: a new session in its user's index. In the same step the session of rotate_from ends, the guest's cart goes
--- into the user's, and whoever is beyond max_sessions ends, the oldest first.
+-- Sign in: create a session, and add it to its user's index. In the same step the session of rotate_from ends, the
+-- guest's cart is merged into the user's cart, and sessions above max_sessions end, the oldest first.
 -- Uses: parts/session.lua, parts/index.lua, ../carts/parts/merge-items.lua
 -- KEYS[1] session        hash  session:<session_id>, the new one
 -- KEYS[2] index          zset  hop:sessions:<user_id>
--- KEYS[3] rotated        hash  the session that ends, or the new one's key
--- KEYS[4] rotated_index  zset  the index of that one's user, or the same index
+-- KEYS[3] rotated        hash  the session of rotate_from, or the new session's key
+-- KEYS[4] rotated_index  zset  the index of that session's user, or the same index
 -- KEYS[5] cart           hash  cart:user:<user_id>
--- KEYS[6] guest_cart     hash  cart:guest:<guest id>, or the user's cart when none is merged
--- KEYS[7] others...      hash  session:<session_id> of the user's sessions that are known
+-- KEYS[6] guest_cart     hash  cart:guest:<guest id>, or the user's cart when there is no cart to merge
+-- KEYS[7] others...      hash  session:<session_id>, those of the user's sessions that the caller knows
 -- ARGV[1] user_id
 -- ARGV[2] session_id     of the new session
 -- ARGV[3] secret_hash
 -- ARGV[4] ttl_seconds    idle limit
--- ARGV[5] max_sessions   how many may live then, "" for any number
--- ARGV[6] final          "1" takes who is not known for alive, and leaves an evicted one's hash to its TTL; "" asks
+-- ARGV[5] max_sessions   how many sessions the user may have then, "" for any number
+-- ARGV[6] final          for sessions in the index whose keys are not in KEYS: "" replies "moved"; "1" counts them as alive,
+--                        and leaves the hash of one that ends to its TTL
 -- ARGV[7] rotated_user   user_id in rotate_from
--- ARGV[8] rotated_id     session_id in rotate_from, "" for none
+-- ARGV[8] rotated_id     session_id in rotate_from, "" without one
 -- ARGV[9] rotated_hash   secret_hash of rotate_from
 -- ARGV[10] max_seconds    how long a session lives at most after its sign-in; the index lives as long
 -- ARGV[11] max_entries    how many sessions the index may have
@@ -23,7 +24,7 @@
 -- ARGV[13] max_lines      how many lines a cart may have
 -- ARGV[14] cart_seconds   TTL of the merged cart
 -- ARGV[15] fields...      field, text, …
--- Reply: { "ok", session_id, secret_hash, login_time, "merged" | "" } | { "moved", session_id, … } everyone in the index
+-- Reply: { "ok", session_id, secret_hash, login_time, "merged" | "" } | { "moved", session_id, … } all in the index
 local session, index, rotated, rotated_index, cart, guest_cart = unpack(KEYS)
 local user_id, session_id, secret_hash, ttl_seconds, max_sessions, final, rotated_user, rotated_id, rotated_hash = unpack(ARGV)
 local max_seconds, max_entries = tonumber(ARGV[10]), tonumber(ARGV[11])
@@ -55,14 +56,14 @@ if max_sessions ~= "" then
     end
   end
 end
--- A cart that cannot be merged, or a key that holds no cart, stays as it is: it must not keep anyone out.
+-- A cart that cannot be merged stays as it is, also a key of another type: it must not prevent the sign-in.
 local guest_flat, merged = guest_cart ~= cart and redis.pcall("HGETALL", guest_cart) or {}, nil
 if #guest_flat > 0 then
   local flat = redis.pcall("HGETALL", cart)
   merged = not flat.err and judge_merge(flat, guest_flat, "sum", max_quantity, max_lines)
 end
 
--- The first write raises WRONGTYPE when the index's key has another type.
+-- This first write raises WRONGTYPE when the index's key has another type.
 redis.call("ZREMRANGEBYSCORE", index, "-inf", integer_text(at - max_seconds * 1000))
 if #leaving > 0 then
   redis.call("ZREM", index, unpack(leaving))

@@ -1,4 +1,4 @@
--- Read a living session.
+-- Read a session that is alive.
 -- Uses: parts/session.lua
 -- KEYS[1] session      hash  session:<session_id>
 -- KEYS[2] index        zset  hop:sessions:<user_id>
@@ -13,4 +13,4 @@ local fields, flat = read_hash(session)
 if not time_left(fields, user_id, redis.call("ZSCORE", index, session_id), (now_ms()), max_seconds) then
   return { "session_not_found" }
 end
-return append({ "ok", content_tag(flat) }, shown(fields))
+return append({ "ok", content_tag(flat) }, without_secret(fields))

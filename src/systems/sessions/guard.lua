@@ -1,4 +1,4 @@
--- The check of an end user's own session: lets what stands behind it run for a living session only, and touches that session.
+-- The check of an end user's session: the request goes on only while the session is alive. The check touches the session.
 -- Uses: parts/session.lua
 -- KEYS[1] session      hash  session:<session_id>
 -- KEYS[2] index        zset  hop:sessions:<user_id>

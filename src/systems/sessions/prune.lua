@@ -1,7 +1,7 @@
--- Take dead sessions out of their user's index. Judges again: one that lives stays.
+-- Remove dead sessions from their user's index. The script checks each again: a session that is alive stays.
 -- Uses: parts/session.lua
 -- KEYS[1] index        zset  hop:sessions:<user_id>
--- KEYS[2] sessions...  hash  session:<session_id> of those that a read found dead
+-- KEYS[2] sessions...  hash  session:<session_id>, the sessions that a read found dead
 -- ARGV[1] user_id
 -- ARGV[2] max_seconds  how long a session lives at most after its sign-in
 -- Reply: { "ok" }

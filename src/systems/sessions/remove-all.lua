@@ -1,10 +1,11 @@
--- Sign a user out everywhere: everyone but one leaves the index, and the hashes go.
+-- Sign a user out everywhere: remove all sessions from the index, or all but one, and delete their hashes.
 -- Uses: parts/index.lua
 -- KEYS[1] index        zset  hop:sessions:<user_id>
--- KEYS[2] sessions...  hash  session:<session_id> of those that are known
--- ARGV[1] except       session_id that stays, "" for none
--- ARGV[2] final        "1" ends also who is not known, whose hash is left to its TTL; "" asks for them
--- Reply: { "ok" }, also when there is nobody | { "moved", session_id, … } everyone in the index
+-- KEYS[2] sessions...  hash  session:<session_id>, those of the user's sessions that the caller knows
+-- ARGV[1] except       session_id of the session that stays, "" to remove all
+-- ARGV[2] final        for sessions in the index whose keys are not in KEYS: "" replies "moved"; "1" removes them from the
+--                      index, and leaves their hashes to their TTL
+-- Reply: { "ok" }, also for a user without sessions | { "moved", session_id, … } all in the index
 local index = KEYS[1]
 local except, final = unpack(ARGV)
 

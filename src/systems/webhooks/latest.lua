@@ -1,9 +1,9 @@
--- The guard of an event that says how an object is now: refuses one that is older than what was applied last, and
--- keeps the time of one that took effect.
--- KEYS[1] latest       string  time of the event that was applied last, in milliseconds
+-- The check of a webhook event that describes the current state of an object. It refuses an event that is older than the
+-- last one applied, and stores the time of an event that took effect.
+-- KEYS[1] latest       string  time of the last event applied, in milliseconds
 -- ARGV[1] at           time of this event, in milliseconds
--- ARGV[2] ttl_seconds
--- Reply: {}, true to go on, and what to do when the event took effect | { "outdated" }
+-- ARGV[2] ttl_seconds  how long that time is kept
+-- Reply: {}, true to go on, and a function to call when the event took effect | { "outdated" }
 local latest = KEYS[1]
 local at, ttl_seconds = unpack(ARGV)
 

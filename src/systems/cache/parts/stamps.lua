@@ -1,19 +1,23 @@
--- Stamps: what happened after what, in microseconds of Redis's clock. A drop is later than every stamp before it, and
--- every stamp after it is at least its own: what was read at a stamp is outdated when a drop has a greater one.
+-- Stamps order reads and drops, in microseconds of Redis's clock. The stamp of a drop is greater than every earlier stamp,
+-- and no later stamp is smaller. So what was read at a stamp is outdated when a drop has a greater stamp.
 --
--- The other side of an entry, in one string with its TTL:  "<as of> <written> <fresh until> <tag> <tag> …"
--- Who refills it, in another:                              "<until> <as of> <dropped>"
+-- Two strings belong to an entry:
+--   about, with the entry's TTL:  "<as of> <written> <fresh until> <tag> <tag> …"
+--   lease:                        "<ends> <as of> <dropped>", where `dropped` is the stamp of the last drop of the entry
 
+-- Microseconds as the text of milliseconds, rounded up.
 local function ms(microseconds)
   return integer_text(math.ceil(microseconds / 1000))
 end
 
+-- The time in microseconds since 1970.
 local function now_us()
   local seconds, microseconds = now()
   return seconds * 1000000 + microseconds
 end
 
-local function words(text)
+-- Split a text at its spaces.
+local function split(text)
   local list = {}
   for word in string.gmatch(text or "", "%S+") do
     list[#list + 1] = word
@@ -21,22 +25,23 @@ local function words(text)
   return list
 end
 
--- Parse what is known about an entry; nil when another service wrote it.
+-- Parse the string `about`; nil when it is missing, as for an entry that another service wrote.
 local function read_about(text)
-  local list = words(text)
+  local list = split(text)
   if not list[3] then
     return nil
   end
   return { as_of = tonumber(list[1]), written = tonumber(list[2]), fresh_until = tonumber(list[3]), tags = { unpack(list, 4) } }
 end
 
+-- Parse the string `lease`; every part is 0 when it is missing.
 local function read_lease(text)
-  local list = words(text)
+  local list = split(text)
   return { ends = tonumber(list[1]) or 0, as_of = tonumber(list[2]) or 0, dropped = tonumber(list[3]) or 0 }
 end
 
--- A lease lives while it holds others up, and as long as a drop must be remembered: lease_life_us, the longest time that
--- a caller with a lease may take.
+-- Store a lease until it ends, or until lease_life_us after the last drop of the entry: a caller with an earlier lease may
+-- bring an outdated response until then. Delete it when both are over.
 local function save_lease(key, lease, time, lease_life_us)
   local life = math.max(lease.ends, lease.dropped > 0 and lease.dropped + lease_life_us or 0) - time
   if life <= 0 then
@@ -47,7 +52,7 @@ local function save_lease(key, lease, time, lease_life_us)
   redis.call("SET", key, text, "PX", ms(life))
 end
 
--- The stamp of the last drop of any tag, and of the last one of these.
+-- The stamp of the last drop of any tag, and of the last drop of one of these tags.
 local function last_drops(tags_key, tags)
   local any, last = 0, 0
   for i, text in ipairs(redis.call("HMGET", tags_key, "*", unpack(tags))) do

@@ -1,14 +1,14 @@
--- The lines of a cart: fields `product:<product id>` with a quantity. Fields of another form are somebody else's.
--- Everything here works on flat lists as HGETALL gives them, so that lines keep their order.
+-- The lines of a cart: fields `product:<product id>` with a quantity. Fields of another form belong to other services.
+-- All functions take flat lists as HGETALL gives them, so that the lines keep their order.
 
--- Whether a field is a line.
+-- Whether the name of a field is that of a line.
 local function is_line(field)
   local id = string.match(field, "^product:([%w_.@-]+)$")
   return id ~= nil and #id <= 128 and id ~= "." and id ~= ".."
 end
 
--- Quantities by field, how many there are, and the refusal { "corrupt_record", field, … } when some line but `spared`
--- holds no quantity. A quantity of 0, as HINCRBY may leave behind, counts as no line.
+-- Read the lines: quantities by field, the number of lines, and the refusal { "corrupt_record", field, … } when a line
+-- other than `spared` does not hold a quantity. A quantity of 0, as HINCRBY may leave behind, counts as no line.
 local function read_lines(flat, spared)
   local lines, count, corrupt = {}, 0, {}
   for i = 1, #flat, 2 do
@@ -47,7 +47,7 @@ local function drop_field(flat, field)
   end
 end
 
--- Remove all lines of a cart; fields of another form stay, and get the cart's TTL.
+-- Remove all lines of a cart. Fields of another form stay, and get this TTL.
 local function clear_lines(cart_key, flat, ttl_seconds)
   local others = {}
   for i = 1, #flat, 2 do

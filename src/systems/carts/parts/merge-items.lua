@@ -1,22 +1,22 @@
--- Merge one cart into another: lines.lua comes before it. Judge first, with both carts as HGETALL gives them; then,
--- beside the script's other writes, apply.
+-- Merge one cart into another. A script calls judge_merge before its first write, and apply_merge with its other writes.
 --
--- Every line of either cart is in the merged one. Where both have a line the strategy decides: `sum` adds, `max` takes
--- the larger, `keep` the target's, `replace` the source's. A line ends at max_quantity: the rest of it is dropped.
--- Fields that are no lines go along where the target does not have them.
+-- The merged cart has every line of both carts. When both have a line, the strategy decides: `sum` adds the quantities,
+-- `max` takes the larger one, `keep` that of the target, `replace` that of the source. Units above max_quantity are
+-- dropped. Other fields of the source are copied when the target does not have them.
 -- Uses: lines.lua
 
--- What to write into the target, as the flat list that HSET takes, or nil and the refusal: { "corrupt_record", field, … }
--- or { "line_limit" } when the target would grow beyond max_lines. A refused merge leaves both carts as they are.
+-- Decide what to write into the target. `target` and `source` are flat lists as HGETALL gives them. Returns the flat list
+-- for HSET, or nil and the refusal: { "corrupt_record", field, … }, or { "line_limit" } when the target would grow beyond
+-- max_lines. Nothing is written.
 local function judge_merge(target, source, strategy, max_quantity, max_lines)
   local have, count, corrupt = read_lines(target)
   local add, _, corrupt_too = read_lines(source)
   if corrupt or corrupt_too then
     return nil, corrupt or corrupt_too
   end
-  local taken = {}
+  local in_target = {}
   for i = 1, #target, 2 do
-    taken[target[i]] = true
+    in_target[target[i]] = true
   end
   local changes, grown = {}, count
   for i = 1, #source, 2 do
@@ -30,12 +30,12 @@ local function judge_merge(target, source, strategy, max_quantity, max_lines)
       else
         grown = grown + 1
       end
-      -- What another service let grow beyond the limit stays as it is, and grows no further.
+      -- A line that another service raised above max_quantity stays as it is, and grows no further.
       merged = math.min(merged, math.max(max_quantity, ours or 0))
       if merged ~= ours then
         append(changes, { field, integer_text(merged) })
       end
-    elseif not is_line(field) and not taken[field] then
+    elseif not is_line(field) and not in_target[field] then
       append(changes, { field, source[i + 1] })
     end
   end
@@ -45,7 +45,7 @@ local function judge_merge(target, source, strategy, max_quantity, max_lines)
   return changes
 end
 
--- Write the changes that judge_merge returned, remove the source and renew the target's TTL.
+-- Write the changes that judge_merge returned, delete the source and renew the target's TTL.
 local function apply_merge(target_key, source_key, changes, ttl_seconds)
   write_hash(target_key, changes)
   redis.call("DEL", source_key)

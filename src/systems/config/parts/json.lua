@@ -1,6 +1,7 @@
--- JSON texts in the form that JSON.stringify gives them, and no other: a text of another form is a string to us.
+-- JSON texts in exactly the form that JSON.stringify writes. A text of another form counts as a string.
 
--- Whether JavaScript writes the number of a text just so: with the fewest digits that mean it, of those the nearest.
+-- Whether JavaScript writes this text for its number: with the fewest digits that identify the double, and among those
+-- with the digits nearest to it.
 local function is_number(text)
   local sign, whole_digits, fraction, power = string.match(text, "^(%-?)(%d+)%.?(%d*)e?([+-]?%d*)$")
   local number = whole_digits and math.abs(tonumber(text) or 0)
@@ -30,7 +31,8 @@ local function is_number(text)
   return count == 1 or tonumber(string.format("%." .. count - 2 .. "e", number)) ~= number
 end
 
--- Whether JavaScript escapes just so what stands between two quotes: control characters and lone halves of pairs.
+-- Whether JSON.stringify writes this text between the quotes of a string. It escapes quotes, backslashes, control
+-- characters and lone surrogates, and nothing else.
 local function is_escaped(body)
   local rest = string.gsub(body, '\\["\\bfnrt]', "_")
   if string.find(rest, "\\ud[89ab]%x%x\\ud[c-f]%x%x") then
@@ -43,14 +45,14 @@ local function is_escaped(body)
   return not string.find(rest, "[%z\1-\31\\]")
 end
 
--- The number of a key that is an array index: JavaScript puts those first, in their order.
+-- The number of a key that is an array index, or nil. JavaScript puts such keys first, in numeric order.
 local function index_of(key)
   local digits = string.match(key, '^"(%d+)"$')
   local index = digits and #digits <= 10 and tonumber(digits)
   return index and index < 4294967295 and integer_text(index) == digits and index or nil
 end
 
--- Where the value that starts at `first` ends, and the members of an object; nil when there is no value.
+-- The end of the value that starts at `first`, and the members of an object or an empty list; nil without a valid value.
 local function value_end(text, first)
   local opening, at = string.sub(text, first, first), first
   if opening == '"' then
@@ -101,7 +103,7 @@ local function value_end(text, first)
   return at, list
 end
 
--- The members of an object in their order, each a key and a value as texts; nil for every other text.
+-- The members of a JSON object in order, each { key, value } as JSON texts; nil for every other text.
 local function members(text)
   if string.sub(text or "", 1, 1) == "{" then
     local last, list = value_end(text, 1)
@@ -110,7 +112,7 @@ local function members(text)
   return nil
 end
 
--- The object of a list of members; those without a value are left out.
+-- Write a JSON object from a list of members. Members without a value are left out.
 local function object_text(list)
   local indexes, names = {}, {}
   for _, member in ipairs(list) do

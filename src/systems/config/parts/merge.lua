@@ -1,6 +1,6 @@
--- RFC 7396 on JSON objects as texts: see json.lua. Their numbers are never read as numbers, so none of them changes.
+-- JSON merge patch (RFC 7396) on texts, see json.lua. Numbers stay texts, so none of them loses digits.
 
--- What `target` (nil for nothing) becomes by the patch.
+-- Apply a patch to a target, both JSON texts; `target` is nil when there is none. Returns the new text.
 local function merged(target, patch)
   local changes = members(patch)
   if not changes then

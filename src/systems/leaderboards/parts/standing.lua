@@ -1,12 +1,12 @@
--- Where players stand: parts of every leaderboard script.
+-- The standing of players: functions for all leaderboard scripts.
 --
--- The order is a sorted set of members "<stamp>:<id>". A stamp has 16 digits and each one given is lower than the
--- one before, so from the top equal scores come in the order in which they were reached. The stamps hash knows each
--- player's "<stamp> <score>" and, under ":", how many stamps were given; no id has a colon.
+-- The order is a sorted set of members "<stamp>:<id>". A stamp has 16 digits, and each new stamp is lower than the one
+-- before. So of two players with equal scores, the one who reached the score first is nearer to the top. The hash of
+-- stamps holds "<stamp> <score>" for each player, and under ":" the number of stamps given. No id has a colon.
 
 local largest = 9007199254740991
 
--- The whole number that a text stands for, 0 for none; nil for a text that we do not count with.
+-- Parse a whole number within ±(2^53 - 1): 0 when the text is missing, nil when it has another form.
 local function integer_of(text)
   if not text then
     return 0
@@ -18,8 +18,9 @@ local function integer_of(text)
   return math.abs(number) <= largest and number or nil
 end
 
--- The texts of a player, all or those of `fields` ("a,b"), and its score's; nil when there is no player. `ask` is
--- redis.call, or redis.pcall to which a key of another type is no player.
+-- Read a player: the flat list of its fields, all or those in `fields` ("a,b"), and the text of its score; nil when there
+-- is no such player. `ask` is redis.call, or redis.pcall: then a key of another type counts as no player, instead of
+-- raising WRONGTYPE.
 local function read_entry(key, fields, ask)
   if fields == "" then
     local flat, score = ask("HGETALL", key), nil
@@ -44,20 +45,22 @@ local function read_entry(key, fields, ask)
   return flat, texts[1]
 end
 
--- What is known of a player's place: its member and the text of the score there, nil for none; and the stamps given.
+-- Read a player's spot from the hash of stamps: its member of the order and the text of its score there, both nil when
+-- the player has no stamp; and `given`, the number of stamps given.
 local function find_spot(stamps, id)
   local known = redis.call("HMGET", stamps, id, ":")
   local stamp, score = string.match(known[1] or "", "^(%d+) (%S+)$")
   return { member = stamp and stamp .. ":" .. id, score = score, given = tonumber(known[2] or "0") }
 end
 
--- The stamp that is given as the n-th.
+-- The n-th stamp.
 local function stamp_of(n)
   local stamp = integer_text(largest - n)
   return string.rep("0", 16 - #stamp) .. stamp
 end
 
--- Put a player behind everybody who has this score. Touches the order first: one of another type stops the script here.
+-- Put a player behind all players with the same score, under a new stamp. It writes to the order first: when that key has
+-- another type, the script stops here.
 local function place(order, stamps, id, spot, score)
   if spot.member then
     redis.call("ZREM", order, spot.member)
@@ -69,7 +72,7 @@ local function place(order, stamps, id, spot, score)
   redis.call("HSET", stamps, id, stamp .. " " .. score, ":", integer_text(spot.given))
 end
 
--- Take a player out of the order; a board that is empty then leaves nothing behind.
+-- Remove a player from the order. When the order is empty afterwards, the stamps are deleted too.
 local function unplace(order, stamps, id, spot)
   redis.call("ZREM", order, spot.member)
   if redis.call("ZCARD", order) == 0 then
@@ -79,7 +82,7 @@ local function unplace(order, stamps, id, spot)
   end
 end
 
--- Rank from 1 of a player with this score, put in its place if it is not there.
+-- The rank of a player with this score, counted from 1. A player who is not in the order with this score is put there.
 local function rank_of(order, stamps, id, spot, score)
   local rank = spot.score == score and redis.call("ZREVRANK", order, spot.member)
   if not rank then
@@ -89,8 +92,8 @@ local function rank_of(order, stamps, id, spot, score)
   return rank + 1
 end
 
--- Read a player that stands where its score belongs: its texts, score and rank; or nil and why not. A player whose
--- hash is gone or cannot be counted leaves the order. Without `heals` nothing is written and there is no rank.
+-- Read a player and correct its place in the order. Returns its fields, score and rank, or nil and the refusal. A player
+-- without a hash or with a corrupt score is removed from the order. Without `heals` nothing is written, and the rank is 0.
 local function read_standing(player, order, stamps, id, fields, heals)
   local flat, text = read_entry(player, fields, redis.call)
   local score = flat and integer_of(text)

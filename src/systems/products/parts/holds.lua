@@ -1,10 +1,10 @@
--- Holds: units that left a product's stock for a while. `hop:holds:<product id>` is a sorted set of hold ids by the time
--- they end, in milliseconds; the id of a hold begins with its units, `3-<uuid>`. The set has no TTL, since it alone knows
--- which units have to come back; Redis drops it with its last hold.
+-- Holds: units taken from a product's stock for a limited time. `hop:holds:<product id>` is a sorted set of hold ids,
+-- scored by the end of the hold in milliseconds. A hold's id starts with the number of its units: `3-<uuid>`. The set has
+-- no TTL, because only the set records which units must return to the stock. Redis deletes it with its last hold.
 
-local until_ms -- the moment of this script, asked for once
+local until_ms -- the time at which this script runs, read once
 
--- The units of the holds that have ended by now; nil when there are no holds at all.
+-- The number of units in the holds that have ended by now; nil when the product has no holds.
 local function ended_holds(holds_key)
   local first = redis.call("ZRANGE", holds_key, 0, 0, "WITHSCORES")
   if #first == 0 then
@@ -22,14 +22,14 @@ local function ended_holds(holds_key)
   return units
 end
 
--- Forget the holds that ended_holds counted.
+-- Delete the holds that ended_holds counted.
 local function forget_ended_holds(holds_key)
   redis.call("ZREMRANGEBYSCORE", holds_key, "-inf", until_ms)
 end
 
--- Give the units of ended holds back, once: what runs before every script whose first keys are a product and its holds.
--- A stock that is no number waits for its repair. Holds of a product that another service deleted are dropped, so that
--- its successor never gets their units.
+-- Return the units of ended holds to the stock, once. operation.lua calls it as `prepare`, for every script whose first
+-- keys are a product and its holds. While the stock is corrupt, ended holds wait. When another service deleted the
+-- product, its holds are deleted, so that a new product with the same id never gets their units.
 local function settle_holds(keys)
   local product_key, holds_key = keys[1], keys[2]
   local units = ended_holds(holds_key)

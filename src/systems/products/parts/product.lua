@@ -1,19 +1,19 @@
--- What a product's texts must look like before a script reckons with them. decimal.lua comes before it.
+-- Read and check the fields of a product that a script calculates with.
 -- Uses: ../../../redis/decimal.lua
 
--- The number of a stock, nil for every text that is no whole number from 0 as HINCRBY writes it.
+-- Parse a stock; nil if the text is not a whole number from 0, as HINCRBY writes it, with up to 15 digits.
 local function stock_of(text)
   return text and #text <= 15 and (text == "0" or string.find(text, "^[1-9]%d*$")) and tonumber(text) or nil
 end
 
--- Parse a price; nil if the text is not a decimal.
+-- Parse a price; nil if the text is not a decimal, or is negative.
 local function price_of(text)
   local price = decimal(text)
   return price and not price.negative and price or nil
 end
 
--- The refusal { "corrupt_record", field, … } when some of the fields do not hold what they should, else nil. Only
--- list_price may be missing.
+-- Check the named fields: stock must be a stock, every other field a price, and only list_price may be missing. Returns
+-- nil, or the refusal { "corrupt_record", field, … }.
 local function judge_product(product, names)
   local refusal = { "corrupt_record" }
   for _, name in ipairs(names) do
@@ -25,7 +25,7 @@ local function judge_product(product, names)
   return refusal[2] and refusal or nil
 end
 
--- The named fields of a product, nil when there is no product.
+-- Read the named fields of a product; nil when the product does not exist.
 local function find_product(key, names)
   local texts = redis.call("HMGET", key, unpack(names))
   local product = {}
@@ -38,7 +38,8 @@ local function find_product(key, names)
   return product
 end
 
--- The named fields of a product, and the refusal when the product is missing or a field is corrupt.
+-- Read and check the named fields of a product. Returns them, and the refusal when the product is missing or a field is
+-- corrupt.
 local function read_product(key, names)
   local product = find_product(key, names)
   if not product then

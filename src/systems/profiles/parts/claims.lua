@@ -1,9 +1,12 @@
--- Claims: who owns a user name or an e-mail address, as a string that holds the owner's id. A claim counts only
--- while its owner's profile carries the name: one that another service left behind does not block the name for ever.
--- A claim has: field, wanted (the text in lower case, "" when it stays as it is), key (the claim to take),
--- old (the text that old_key stands for), old_key (the claim to free), rival_id and rival (who holds the key).
+-- A claim is a string key for a user name or an e-mail address; it holds the id of the owner. A claim counts only while
+-- the owner's profile has this text. So a claim that another service left behind does not block the text for ever.
+-- In Lua a claim is a table:
+--   field             "username" or "email"
+--   wanted, key       the new text in lower case ("" when it does not change), and the claim to take
+--   old, old_key      the old text, and the claim to free
+--   rival_id, rival   the id and the profile key of the owner that the caller found in the claim
 
--- The claims that a script's keys and arguments speak of: save.lua and update.lua have them at the same places.
+-- Make the claims from a script's keys and arguments. save.lua and update.lua have them at the same positions.
 local function read_claims(keys, args)
   local claims = {}
   for i, field in ipairs({ "username", "email" }) do
@@ -15,8 +18,9 @@ local function read_claims(keys, args)
   return claims
 end
 
--- Nil when the claims can be taken, else the refusal: the profile's own texts are other ones than the caller knew
--- (`moved`), somebody unknown holds the claim (`rival`), or somebody who still carries the name (`…_taken`).
+-- Check whether the claims can be taken. Returns nil, or the refusal: `moved` when the profile's texts are not those that
+-- the caller knew, `rival` when the claim has an owner that the caller did not know, `…_taken` when the owner's profile
+-- has this text.
 local function judge_claims(profile, id, claims)
   for _, claim in ipairs(claims) do
     local current = profile[claim.field]
@@ -28,8 +32,8 @@ local function judge_claims(profile, id, claims)
       if owner ~= claim.rival_id then
         return { "rival", claim.field, owner }
       end
-      local carried = redis.pcall("HGET", claim.rival, claim.field) -- a key of another type carries no name
-      if type(carried) == "string" and string.lower(carried) == claim.wanted then
+      local rival_text = redis.pcall("HGET", claim.rival, claim.field) -- a key of another type has no such field
+      if type(rival_text) == "string" and string.lower(rival_text) == claim.wanted then
         return { claim.field .. "_taken" }
       end
     end
@@ -40,6 +44,7 @@ local function judge_claims(profile, id, claims)
   return nil
 end
 
+-- Free the old claims and take the new ones.
 local function take_claims(id, claims)
   for _, claim in ipairs(claims) do
     if claim.frees then

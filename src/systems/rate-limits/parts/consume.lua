@@ -1,5 +1,5 @@
--- Take uses under several limits, all or nothing; a refusal takes none. `texts` are the policies as consume.lua gets
--- them; `slots` is how many groups a sliding window keeps its uses in; `longer_ms` is for keep().
+-- Take uses under several limits. When one limit has no room, no use is taken. `texts`, `slots` and `longer_ms` are the
+-- arguments of consume.lua, which also describes the reply.
 -- Uses: windows.lua
 local function consume(uses_key, windows_key, texts, slots, longer_ms)
   local policies, endpoints = {}, {}
@@ -42,6 +42,7 @@ local function consume(uses_key, windows_key, texts, slots, longer_ms)
     return time + policy.span
   end
 
+  -- Take up to max_cost uses, as many as the limit has room for. Returns their number.
   local function take(policy)
     local log = policy.state.log
     local taken = math.min(policy.max_cost, policy.limit - policy.state.used)
@@ -71,7 +72,7 @@ local function consume(uses_key, windows_key, texts, slots, longer_ms)
       if policy.opens or policy.changes or policy.algorithm == "sliding" then
         append(recorded, { policy.endpoint, write_record(state) })
       end
-      -- Sliding: until the end of the slot, so that the next use in it finds the TTL long enough.
+      -- Sliding: counted from the end of the slot, so that later uses in this slot find the TTL long enough.
       local last, slot = state.log[#state.log].at, state.window / slots
       local counted_from = policy.algorithm == "fixed" and last or math.ceil((last + 1) / slot) * slot
       needed = math.max(needed, counted_from + state.window - time)
@@ -79,14 +80,14 @@ local function consume(uses_key, windows_key, texts, slots, longer_ms)
       is_new = is_new or policy.opens or policy.changes
     end
   end
-  -- After a refusal only uses that another service counted are written: their window has to start, or it never ends.
+  -- After a refusal only uses that another service counted are written: without a record their window would never end.
   if #used == 0 then
     return reply
   end
 
   local left = redis.call("PTTL", uses_key)
   if left == -2 then
-    -- Windows without any count are over.
+    -- The counts have expired, so the records are outdated.
     redis.call("DEL", windows_key)
   end
   redis.call("HSET", uses_key, unpack(used))
@@ -95,17 +96,17 @@ local function consume(uses_key, windows_key, texts, slots, longer_ms)
   end
   keep(uses_key, windows_key, left, needed, longer_ms, is_new)
   if opens and left ~= -2 then
-    -- Some of the windows that are over go, so that the hashes do not grow with every endpoint there ever was.
-    local some, gone = redis.call("HRANDFIELD", windows_key, 20, "WITHVALUES"), {}
-    for i = 1, #some, 2 do
-      local _, window, log = read_record(some[i + 1])
+    -- Delete windows that have ended among 20 random ones, so that the hashes do not grow with every endpoint ever used.
+    local sample, ended = redis.call("HRANDFIELD", windows_key, 20, "WITHVALUES"), {}
+    for i = 1, #sample, 2 do
+      local _, window, log = read_record(sample[i + 1])
       if not log[1] or log[#log].at + window <= time then
-        gone[#gone + 1] = some[i]
+        ended[#ended + 1] = sample[i]
       end
     end
-    if #gone > 0 then
-      redis.call("HDEL", uses_key, unpack(gone))
-      redis.call("HDEL", windows_key, unpack(gone))
+    if #ended > 0 then
+      redis.call("HDEL", uses_key, unpack(ended))
+      redis.call("HDEL", windows_key, unpack(ended))
     end
   end
   return reply

@@ -1,13 +1,16 @@
--- Windows of limits. The hash that other services see holds an endpoint's count; the companion hash holds since when:
+-- The windows of limits. One hash holds the count of each endpoint; other services use it too. A second hash holds a
+-- record of the endpoint's window:
 --
---   "fixed <window ms> <start ms>:0"                 the whole count, whatever it is, until the window ends
+--   "fixed <window ms> <start ms>:0"                 all uses in the count, until the window ends
 --   "sliding <window ms> <ms>:<uses> <ms>:<uses> …"  uses with their time, oldest first
 --
--- Sliding: uses of one twentieth of a window stand together under the time of the last one. So a record has 21
--- entries at most, and a use counts for one whole window and up to a twentieth longer, never less.
--- The count has the last word: what another service added counts from now on, what it took away (the seed's
--- HINCRBY -1) is given back, newest first. A count without a record is uses of a window that starts now.
+-- A sliding window has slots (20). The uses of one slot are one entry, with the time of the last use. So a record has at
+-- most 21 entries, and a use counts for one window, and at most one slot longer.
+-- When count and record differ, another service changed the count, and the count is right. Uses that it added count from
+-- now on. Uses that it removed (with HINCRBY -1, say) are given back, newest first. The uses of a count without a record
+-- belong to a window that starts now.
 
+-- Parse a record: algorithm, window in ms, and log, the list of { at, uses }. Algorithm and window are nil without one.
 local function read_record(record)
   local algorithm, window, rest = string.match(record or "", "^(%l+) (%d+)(.*)$")
   local log = {}
@@ -17,6 +20,7 @@ local function read_record(record)
   return algorithm, tonumber(window), log
 end
 
+-- Write the record of a window's state, see read_window.
 local function write_record(state)
   local parts = { state.algorithm, integer_text(state.window) }
   for _, entry in ipairs(state.log) do
@@ -25,7 +29,7 @@ local function write_record(state)
   return table.concat(parts, " ")
 end
 
--- Give uses of a log back, newest first, and say how many there were to give.
+-- Give uses of a log back, newest first. Returns how many uses were given back.
 local function give_back(log, uses)
   local left = uses
   while left > 0 and #log > 0 do
@@ -39,9 +43,9 @@ local function give_back(log, uses)
   return uses - left
 end
 
--- What of a count holds at a time: used, and the log of it, empty when no window is open; algorithm and window when
--- there is a record; unrecorded when it does not have all uses. A span shortens the window. Nil for a count that is
--- no count.
+-- The state of a window at a time. `used` is the number of uses; `log` is their list, empty when no window is open;
+-- `algorithm` and `window` (ms) are those of the record, nil without one; `unrecorded` is true when the record lacks some
+-- of the uses. `span` (ms) shortens the window. Returns nil when the count is not a number.
 local function read_window(count, record, time, span)
   if not count then
     return { used = 0, log = {} }
@@ -76,9 +80,9 @@ local function read_window(count, record, time, span)
   return state
 end
 
--- The counts live until the last of their windows ends. The windows live longer_ms longer: with another service's EXPIRE
--- the counts outlive them otherwise, and would be uses of a window that starts anew. `left` is what PTTL says of the
--- counts; new ones have none.
+-- Set the TTL of both keys. The counts live until the last of their windows ends: for `needed` ms, or for `left`, their
+-- PTTL, when that is longer. The records live longer_ms longer: when another service extends the TTL of the counts, a
+-- count without its record would start a new window. `is_new` sets the TTL in any case.
 local function keep(uses_key, windows_key, left, needed, longer_ms, is_new)
   if is_new or left + 5 < needed then
     local ttl = math.max(left, needed)

@@ -1,5 +1,6 @@
--- Who stands in a user's index, oldest first: { id, opened, key of the hash when it is among the known keys } each.
--- `ids` lists the ids, `unknown` says that some key is not known. A key's id is what follows `session:`.
+-- Read the sessions in a user's index, oldest first: a list of { id, opened, key }, where `key` is nil unless the session's
+-- key is in `keys`, from index `first` on. The list also has `ids`, all ids, and `unknown`, true when a key is missing.
+-- The id of a session is the part of its key after `session:`.
 local function index_entries(index, keys, first)
   local known = {}
   for i = first, #keys do

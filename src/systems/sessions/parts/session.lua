@@ -1,8 +1,9 @@
--- What makes a session alive, and its touch. It lives while its hash has a secret and its user's id and while it
--- stands in that user's index, max_seconds at most. The index knows when it was opened, so no other service's HSET can
--- make it live longer; a hash that a late HSET left behind, without a secret, is no session.
+-- When a session is alive, and how it is touched. A session is alive while its hash has a secret_hash and its user's id,
+-- and while its id is in that user's index, for at most max_seconds. The index holds the time of the sign-in, so no HSET
+-- of another service extends a session. A hash without secret_hash, which a late HSET may leave behind, is not a session.
 
--- Seconds since 1970 of an ISO 8601 time, taken as UTC whatever follows the seconds; nil for every other text.
+-- Parse an ISO 8601 time into seconds since 1970. The part after the seconds is ignored, so every time counts as UTC.
+-- Returns nil for every other text.
 local function seconds_of(text)
   local parts = { string.match(text or "", "^(%d%d%d%d)-(%d%d)-(%d%d)T(%d%d):(%d%d):(%d%d)") }
   if #parts == 0 then
@@ -15,7 +16,7 @@ local function seconds_of(text)
   return days * 86400 + hour * 3600 + minute * 60 + second
 end
 
--- The fields of a session. A key of another type counts as no session, instead of raising WRONGTYPE.
+-- Read the fields of a session. A key of another type counts as no session, instead of raising WRONGTYPE.
 local function read_session(key)
   local flat = redis.pcall("HGETALL", key)
   local fields = {}
@@ -25,7 +26,8 @@ local function read_session(key)
   return fields
 end
 
--- How many milliseconds a session may live on at most, nil when it is dead. `opened` is its score in the index.
+-- The milliseconds until max_seconds have passed since the sign-in; nil when the session is not alive. `opened` is its score
+-- in the index. A login_time in the hash counts when it is earlier.
 local function time_left(fields, user_id, opened, at, max_seconds)
   if not opened or fields.user_id ~= user_id or not fields.secret_hash then
     return nil
@@ -35,8 +37,8 @@ local function time_left(fields, user_id, opened, at, max_seconds)
   return left > 0 and left or nil
 end
 
--- The fields as a flat list without the hash of the secret: what may leave Redis.
-local function shown(fields)
+-- The fields as a flat list, without secret_hash, which must not leave Redis.
+local function without_secret(fields)
   local secret_hash = fields.secret_hash
   fields.secret_hash = nil
   local flat = flatten(fields)
@@ -44,11 +46,12 @@ local function shown(fields)
   return flat
 end
 
--- The fields of the session that this secret opens and the milliseconds it lives on, or nil and why not. Touches it
--- when the last touch is over 60 seconds old, or half of an idle limit below 120, so that short ones slide too; and when
--- another service took its TTL away or made it too long.
--- Comparing the hashes with == is safe: an attacker who measures how far they agree learns a prefix of a SHA-256,
--- which does not lead to 256 random bits that have it.
+-- Check the secret of a session, and touch the session: renew last_activity and the TTL. Returns its fields and its TTL in
+-- milliseconds, or nil and the refusal.
+-- It is touched when the last touch is more than 60 seconds ago, or more than half of an idle limit below 120 seconds; and
+-- when another service removed its TTL or made it too long.
+-- Comparing the hashes with == is safe. An attacker who measures the time learns at most a prefix of a SHA-256, which
+-- does not help to find the secret, 256 random bits.
 local function check_session(session, index, user_id, session_id, secret_hash, max_seconds)
   local fields = read_hash(session)
   if fields.secret_hash ~= secret_hash then
