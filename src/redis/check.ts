@@ -24,7 +24,17 @@ export function behind(redis: Redis, check: Check): Redis {
 
 /** Send the check alone, in one hop. @throws {Refused} */
 export async function ask(redis: Redis, check: Check): Promise<void> {
-  await run(redis.checks.bare, nothing, [check], [], []);
+  await pass(redis.checks.bare, [check]);
+}
+
+/** Send checks alone, as a script that a primary answers. */
+async function pass(bare: Requester, checks: readonly Check[]): Promise<void> {
+  expectNothing(await run(bare, nothing, checks, [], []));
+}
+
+/** What `nothing` replies, and nothing else. */
+function expectNothing(reply: unknown[]): void {
+  if (reply.length !== 1 || reply[0] !== "ok") throw malformed(false);
 }
 
 async function send(bare: Requester, layers: readonly Layer[], request: UpstashRequest): Promise<unknown> {
@@ -60,10 +70,11 @@ function commandOf({ sha }: Script, checks: readonly Check[], keys: string[], ar
 
 /**
  * Send commands that read behind the checks' own reads. What does not pass there is asked again as a script, which a
- * primary answers: a replica may not have what was written a moment ago. The primary has the last word; when it lets the
- * request pass, the reads go again, for at least the state that it saw.
+ * primary answers: a replica may not have what was written a moment ago. When the primary lets the request pass, the
+ * reads go again, for at least the state that it saw. What does not pass then either has ended in between, so the
+ * primary is asked once more.
  */
-async function read(bare: Requester, checks: readonly Check[], request: UpstashRequest, commands: Command[], isSecond = false): Promise<unknown> {
+async function read(bare: Requester, checks: readonly Check[], request: UpstashRequest, commands: Command[], round = 1): Promise<unknown> {
   const scripted = checks.filter(({ when }) => when === "first");
   const reading = checks.flatMap(({ when, reading }) => (when === "always" ? [reading ?? unreadable()] : []));
   const own = [...scripted.map((check) => commandOf(compose(nothing, [check]), [check], [], [])), ...reading.flatMap(({ commands }) => commands)];
@@ -74,13 +85,14 @@ async function read(bare: Requester, checks: readonly Check[], request: UpstashR
     if (error !== undefined) return answerTo({ body: own[i]! }, [{ error }]);
     return result;
   });
-  for (const [i, check] of scripted.entries()) settle(results[i], [check], false);
+  for (const [i, check] of scripted.entries()) expectNothing(settle(results[i], [check], false));
   let at = scripted.length;
   for (const { commands: asked, passes } of reading) {
-    if (!passes(results.slice(at, at + asked.length)) && !isSecond) {
+    if (!passes(results.slice(at, at + asked.length), round > 1)) {
+      if (round === 3) throw malformed(false); // a primary and a replica that do not agree on what is there
       const guards = checks.filter(({ when }) => when === "always");
-      await run(bare, nothing, guards, [], []);
-      return read(bare, guards, request, commands, true);
+      await pass(bare, guards);
+      return read(bare, guards, request, commands, round + 1);
     }
     at += asked.length;
   }
@@ -97,13 +109,16 @@ function settle(reply: unknown, checks: readonly Check[], writes: boolean): unkn
   let rest: unknown[] = reply;
   let refusal: string | undefined;
   for (const { settle, refusals } of checks) {
-    if (!/^\d+$/.test(String(rest[0]))) throw malformed(writes);
     const words = rest.slice(1, 1 + Number(rest[0]));
+    if (!/^\d+$/.test(String(rest[0])) || words.length !== Number(rest[0]) || !isStrings(words)) throw malformed(writes);
     rest = rest.slice(1 + words.length);
-    if (!isStrings(words)) throw malformed(writes);
-    if (words.length) settle?.(words);
-    refusal = refusals.find((word) => word === words[0]) ?? (words.length ? undefined : refusal);
+    const refused = refusals.find((word) => word === words[0]);
+    if (words.length && !settle && refused === undefined) throw malformed(writes); // it has nothing to say but why it refuses
+    if (words.length) settle?.(words, writes);
+    refusal ??= refused;
   }
-  if (rest.length === 0) throw refusal === undefined ? malformed(writes) : new Refused(refusal);
+  // Nothing follows a refusal, and something follows everything else.
+  if ((refusal === undefined) === (rest.length === 0)) throw malformed(writes);
+  if (refusal !== undefined) throw new Refused(refusal);
   return rest;
 }

@@ -24,7 +24,7 @@ export type Body = LuaFile & { kind: Kind };
  *   `always`  in front of each hop, before an operation's record is read
  *   `fresh`   in front of a write that is no replay
  * Its file is the body of a function of `KEYS` and `ARGV` and returns { words … }, whether to go on, and perhaps a
- * function to run when an operation took effect. `settle` gets the words, and may throw to refuse.
+ * function to run when an operation took effect. `settle` gets the words, and throws when they are malformed.
  */
 export type Check = {
   when: "first" | "always" | "fresh";
@@ -33,9 +33,12 @@ export type Check = {
   args: string[];
   /** The first words with which it refuses; any other refusal is a malformed answer. */
   refusals: readonly string[];
-  settle?(words: string[]): void;
-  /** The same check for a hop that only reads: commands in front of the others, and what judges their replies. */
-  reading?: { commands: (string | number)[][]; passes(replies: unknown[]): boolean };
+  settle?(words: string[], writes: boolean): void;
+  /**
+   * The same check for a hop that only reads: commands in front of the others, and what judges their replies. With
+   * `agreed` the primary has let the request pass just now, by its own clock.
+   */
+  reading?: { commands: (string | number)[][]; passes(replies: unknown[], agreed: boolean): boolean };
 };
 
 /** A check on a connection; `isAsked` is kept for those that a request asks once. */
