@@ -1,5 +1,5 @@
 /** A connection with checks on it: the session's, in front of throw-away scripts; and what every check keeps to. */
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { ask, behind } from "../src/redis/check.ts";
 import type { Check } from "../src/redis/compose.ts";
 import { type Operation, operationScript } from "../src/redis/operation.ts";
@@ -8,6 +8,7 @@ import { readingScript, repairScript } from "../src/redis/script.ts";
 import { connect } from "../src/redis/wire.ts";
 import * as carts from "../src/systems/carts/carts.ts";
 import * as profiles from "../src/systems/profiles/profiles.ts";
+import * as limits from "../src/systems/rate-limits/rate-limits.ts";
 import { present } from "../src/systems/sessions/guard.ts";
 import * as sessions from "../src/systems/sessions/sessions.ts";
 import { luaFile } from "./scripts.ts";
@@ -186,7 +187,7 @@ describe("a read behind the session's check", () => {
     let asked = 0;
     const late = { ...check, reading: { ...check.reading!, passes: () => asked++ > 0 } };
     const redisOf = bare();
-    await readHash(behind(bare(), { ...check, reading: { ...check.reading!, passes: () => false } }), counter); // loads the script
+    await ask(bare(), check); // loads the script
     expect(await readHash(behind(redisOf, late), counter)).toEqual([["count", "7"]]);
     expect(redisOf.meter.hops).toBe(3);
   });
@@ -201,6 +202,58 @@ describe("a read behind the session's check", () => {
     for (const after of [() => sessions.list(own(), user), () => sessions.get(own(), user, id), removeAll])
       await expect(after()).rejects.toMatchObject(refused("unauthorized"));
   });
+});
+
+describe("a spoilt answer to a check", () => {
+  /** A connection that gets these answers, whatever it sends. */
+  const answered = (...answers: unknown[]) => ({ ...bare(), checks: { layers: [], bare: { request: async () => answers.shift() as never } } });
+  const malformed = (applied: string) => ({ name: "StoreError", code: "store_malformed", applied });
+  const write = (check: Check, ...results: unknown[]) =>
+    countScript(behind(answered(...results.map((result) => ({ result }))), check), { counter: "c" }, { by: "1" }, operation());
+
+  test("of a write is an unknown outcome, whatever part of it is spoilt", async () => {
+    const { check } = await signIn();
+    const limit = limits.check("x", { endpoint: "e", limit: 500, windowSeconds: 60, cost: 1, algorithm: "fixed" }, 5, () => {});
+    const applied = ["fresh", "ok", "1"];
+    for (const words of [["banana"], ["ok"], ["ok", "x", "1", "5"], ["ok", "6", "1", "5"], ["ok", "0", "1", "5"], ["ok", "1", "1", ""]]) {
+      const spoilt = [String(words.length), ...words, ...applied];
+      await expect(write(limit, spoilt, spoilt), words.join()).rejects.toMatchObject(malformed("unknown"));
+    }
+    // Two refusals with something behind them, more words than there are, fewer.
+    for (const spoilt of [["1", "unauthorized", ...applied], ["4", "rate_limited", "0", "5", "9", ...applied], ["9", "unauthorized"], ["0"], ["x"]])
+      for (const one of [check, limit]) await expect(write(one, spoilt, spoilt), spoilt.join()).rejects.toMatchObject(malformed("unknown"));
+  });
+
+  test("of a read shows no data when the primary says anything but yes", async () => {
+    const { check } = await signIn();
+    const near = [{ result: [] }, { result: null }, { result: ["secret", "1"] }];
+    for (const verdict of [["0", "unauthorized"], ["0", "ok", "ok"], ["0"], []])
+      await expect(readHash(behind(answered(near, { result: verdict }, near, { result: verdict }, near), check), "x")).rejects.toMatchObject(
+        malformed("no"),
+      );
+    await expect(readHash(behind(answered(near, { result: ["1", "unauthorized"] }), check), "x")).rejects.toMatchObject(refused("unauthorized"));
+  });
+
+  test("and no data is shown when the session ended after that yes, or when a replica never gets to the primary's state", async () => {
+    const { check, texts } = await signIn();
+    const [near, yes] = [[{ result: [] }, { result: null }, { result: ["secret", "1"] }], { result: ["0", "ok"] }];
+    await expect(readHash(behind(answered(near, yes, near, { result: ["1", "unauthorized"] }), check), "x")).rejects.toMatchObject(
+      refused("unauthorized"),
+    );
+    await expect(readHash(behind(answered(near, yes, near, yes, near), check), "x")).rejects.toMatchObject(malformed("no"));
+    expect(texts()).toEqual([]);
+  });
+});
+
+test("a session that is dead by the Worker's clock alone is read: Redis's clock has the last word", async () => {
+  const { check, user, texts } = await signIn();
+  const [counter, db] = [fresh("counter"), bare()];
+  await redis("HSET", counter, "count", 7);
+  await ask(bare(), check); // loads the script
+  vi.setSystemTime(Date.now() + 31 * 86_400_000);
+  const found = await readHash(behind(db, check), counter).finally(() => vi.useRealTimers());
+  expect([found, db.meter.hops]).toEqual([[["count", "7"]], 3]);
+  expect(Object.fromEntries(texts())).toMatchObject({ user_id: user });
 });
 
 describe("whoever forgets about the check", () => {
@@ -234,7 +287,7 @@ describe("checks together", () => {
     file: {
       path: `${when} ${goesOn}`,
       parts: [],
-      lua: `redis.call("RPUSH", KEYS[1], "${when}")\nreturn { "${when}" }, ${goesOn}, function() redis.call("RPUSH", KEYS[1], "${when} took effect") end`,
+      lua: `redis.call("RPUSH", KEYS[1], "${when}")\nreturn { "${goesOn ? "after " : ""}${when}" }, ${goesOn}, function() redis.call("RPUSH", KEYS[1], "${when} took effect") end`,
     },
     keys: ["gates"],
     args: ["one", "two"],
@@ -250,7 +303,7 @@ describe("checks together", () => {
     await redis("DEL", "gates");
     expect(await countScript(all(), { counter }, { by: "1" }, op)).toEqual({ word: "ok", values: ["1"] });
     expect(await gates()).toEqual(["first", "always", "fresh", "first took effect", "always took effect", "fresh took effect"]);
-    expect(said).toEqual([["first"], ["always"], ["fresh"]]);
+    expect(said).toEqual([["after first"], ["after always"], ["after fresh"]]);
     await redis("DEL", "gates");
     expect(await countScript(all(), { counter }, { by: "1" }, op)).toEqual({ word: "ok", values: ["1"] });
     expect(await gates()).toEqual(["first", "always"]);

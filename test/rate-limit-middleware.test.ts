@@ -5,6 +5,8 @@ import { describe, expect, test } from "vitest";
 import { startWorker } from "../src/dev/worker.ts";
 import type { App } from "../src/http/context.ts";
 import { type Limit, perKey, rateLimit } from "../src/systems/rate-limits/middleware.ts";
+import { operations } from "./proof/document.ts";
+import { makeEntities, samplesOf, send } from "./proof/samples.ts";
 import { crowd, fresh, sha256, startWorld } from "./world.ts";
 
 /** A limit counts per API key: each test has one of its own. */
@@ -90,6 +92,22 @@ describe("our own routes", () => {
     await crowd(60, () => call("GET /v1/profiles/nobody", { key }));
     const refused = await call("POST /v1/batch", { json: { requests }, key });
     expect(refused.body.responses.map(({ status }: any) => status)).toEqual([429, 429, 429]);
+  });
+
+  test("every route works with the limit in front of its first hop", async () => {
+    const world = await startWorld({ bindings: { RATE_LIMIT: `199/${hour}` } }); // every call asks for one use
+    const samples = samplesOf(await makeEntities(world));
+    const keyed = operations
+      .filter(({ name }) => samples[name] && !samples[name].key)
+      .sort((a, b) => Number(a.method !== "GET") - Number(b.method !== "GET"));
+    expect(keyed.length).toBeGreaterThan(60);
+    const failed: string[] = [];
+    for (const operation of keyed) {
+      const { status, headers } = await send(world.url, operation, samples[operation.name]!);
+      if (status >= 429 || !(headers.has("RateLimit") || operation.path === "/v1/batch")) failed.push(`${operation.name}: ${status}`);
+    }
+    await world.close();
+    expect(failed).toEqual([]);
   });
 
   test("a refused read of a missing cache entry takes no lease", async () => {

@@ -1,9 +1,8 @@
 /**
- * A connection behind checks: every request carries the checks with it, or is not sent.
+ * A connection with checks on it: whatever is sent there carries them in the same request, or is not sent.
  *
- *   an operation or a repair   is composed with the checks into one script
- *   commands that read         follow the checks' read commands in one pipeline; their replies are returned only when
- *                              the checks pass
+ *   an operation or a repair   is composed with the checks: one script
+ *   commands that read         go behind the check's own reads in one pipeline, and are answered only when it passes
  *   everything else            throws before it is sent
  */
 import type { Requester, UpstashRequest } from "@upstash/redis/cloudflare";
@@ -11,12 +10,11 @@ import { type Body, type Check, compose, type Layer, type Script, scripts } from
 import { isStrings, malformed, Refused } from "./error.ts";
 import { type Answer, answerTo, type Command, commandsOf, isPipeline, isRead, over, type Redis } from "./wire.ts";
 
-/** The body of a script that runs checks only. */
+/** What a check asked alone is composed with. */
 const nothing: Body = { path: "nothing.lua", kind: "repair", parts: [], lua: 'return { "ok" }' };
-/** The order in which the checks run. */
 const order = ["first", "always", "fresh"] as const;
 
-/** The same connection behind one more check. @throws when there already is a check of its kind */
+/** The same connection behind one more check. */
 export function behind(redis: Redis, check: Check): Redis {
   const { bare } = redis.checks;
   const layers = [...redis.checks.layers, { check, isAsked: false }].sort((a, b) => order.indexOf(a.check.when) - order.indexOf(b.check.when));
@@ -26,7 +24,17 @@ export function behind(redis: Redis, check: Check): Redis {
 
 /** Send the check alone, in one hop. @throws {Refused} */
 export async function ask(redis: Redis, check: Check): Promise<void> {
-  await run(redis.checks.bare, nothing, [check], [], []);
+  await pass(redis.checks.bare, [check]);
+}
+
+/** Send checks alone, as a script that a primary answers. */
+async function pass(bare: Requester, checks: readonly Check[]): Promise<void> {
+  expectNothing(await run(bare, nothing, checks, [], []));
+}
+
+/** What `nothing` replies, and nothing else. */
+function expectNothing(reply: unknown[]): void {
+  if (reply.length !== 1 || reply[0] !== "ok") throw malformed(false);
 }
 
 async function send(bare: Requester, layers: readonly Layer[], request: UpstashRequest): Promise<unknown> {
@@ -43,17 +51,17 @@ async function send(bare: Requester, layers: readonly Layer[], request: UpstashR
   return { result: await run(bare, script.body, checks, all.slice(0, Number(count)), all.slice(Number(count))) };
 }
 
-/** Whether a command only reads. A script counts only when compose.ts made it: any other text is unknown here. */
+/** A command that only reads. A script must be one of ours, so that nobody else's stands behind a check. */
 const reads = (command: Command): boolean => isRead(command) && (!/^EVAL/i.test(String(command[0])) || scripts.has(String(command[1])));
 
-/** Run a body behind checks. @returns the body's reply, without those of the checks */
+/** Run a body behind checks. @returns what the body itself replied */
 async function run(bare: Requester, body: Body, checks: readonly Check[], keys: string[], args: string[]): Promise<unknown[]> {
   const script = compose(body, checks);
   const { result } = await bare.request({ body: commandOf(script, checks, keys, args) });
   return settle(result, checks, script.writes);
 }
 
-/** The EVALSHA of a composed script. frame.lua describes the order of keys and arguments. */
+/** EVALSHA of a script with the checks that it was composed with: see frame.lua. */
 function commandOf({ sha }: Script, checks: readonly Check[], keys: string[], args: string[]): Command {
   const allKeys = [...checks.flatMap((check) => check.keys), ...keys];
   const allArgs = [...checks.flatMap((check) => [String(check.keys.length), String(check.args.length), ...check.args]), ...args];
@@ -61,52 +69,56 @@ function commandOf({ sha }: Script, checks: readonly Check[], keys: string[], ar
 }
 
 /**
- * Send commands that read, in one pipeline after the checks: a `first` check is sent as a script, an `always` check as
- * its read commands; a `fresh` check concerns writes only. A replica may answer those reads, and may lack what was
- * written a moment ago. So an `always` check that does not pass runs again as a script, which the primary answers. When
- * it passes there, the reads are sent again; the sync token makes the replica at least as new as the primary was.
+ * Send commands that read behind the checks' own reads. What does not pass there is asked again as a script, which a
+ * primary answers: a replica may not have what was written a moment ago. When the primary lets the request pass, the
+ * reads go again, for at least the state that it saw. What does not pass then either has ended in between, so the
+ * primary is asked once more.
  */
-async function read(bare: Requester, checks: readonly Check[], request: UpstashRequest, commands: Command[], isSecond = false): Promise<unknown> {
+async function read(bare: Requester, checks: readonly Check[], request: UpstashRequest, commands: Command[], round = 1): Promise<unknown> {
   const scripted = checks.filter(({ when }) => when === "first");
   const reading = checks.flatMap(({ when, reading }) => (when === "always" ? [reading ?? unreadable()] : []));
-  const asking = [...scripted.map((check) => commandOf(compose(nothing, [check]), [check], [], [])), ...reading.flatMap(({ commands }) => commands)];
-  if (asking.length === 0) return bare.request(request);
-  const answers = (await bare.request({ path: ["pipeline"], body: [...asking, ...commands] })) as unknown as Answer[];
-  const results = asking.map((_, i) => {
+  const own = [...scripted.map((check) => commandOf(compose(nothing, [check]), [check], [], [])), ...reading.flatMap(({ commands }) => commands)];
+  if (own.length === 0) return bare.request(request);
+  const answers = (await bare.request({ path: ["pipeline"], body: [...own, ...commands] })) as unknown as Answer[];
+  const results = own.map((_, i) => {
     const { error, result } = answers[i]!;
-    if (error !== undefined) return answerTo({ body: asking[i]! }, [{ error }]);
+    if (error !== undefined) return answerTo({ body: own[i]! }, [{ error }]);
     return result;
   });
-  for (const [i, check] of scripted.entries()) settle(results[i], [check], false);
+  for (const [i, check] of scripted.entries()) expectNothing(settle(results[i], [check], false));
   let at = scripted.length;
   for (const { commands: asked, passes } of reading) {
-    if (!passes(results.slice(at, at + asked.length)) && !isSecond) {
-      const always = checks.filter(({ when }) => when === "always");
-      await run(bare, nothing, always, [], []);
-      return read(bare, always, request, commands, true);
+    if (!passes(results.slice(at, at + asked.length), round > 1)) {
+      if (round === 3) throw malformed(false); // a primary and a replica that do not agree on what is there
+      const guards = checks.filter(({ when }) => when === "always");
+      await pass(bare, guards);
+      return read(bare, guards, request, commands, round + 1);
     }
     at += asked.length;
   }
-  return answerTo(request, answers.slice(asking.length));
+  return answerTo(request, answers.slice(own.length));
 }
 
 function unreadable(): never {
-  throw new Error("this check cannot judge a hop that only reads: it has no `reading`");
+  throw new Error("this check has no face for reads");
 }
 
-/** Read the checks' replies in front of a script's reply. @returns the rest @throws {Refused} when a check refused */
+/** What follows the checks' words in a reply; throws when one of them refused. */
 function settle(reply: unknown, checks: readonly Check[], writes: boolean): unknown[] {
   if (!Array.isArray(reply)) throw malformed(writes);
   let rest: unknown[] = reply;
   let refusal: string | undefined;
   for (const { settle, refusals } of checks) {
-    if (!/^\d+$/.test(String(rest[0]))) throw malformed(writes);
-    const checkReply = rest.slice(1, 1 + Number(rest[0]));
-    rest = rest.slice(1 + checkReply.length);
-    if (!isStrings(checkReply)) throw malformed(writes);
-    if (checkReply.length) settle?.(checkReply);
-    refusal = refusals.find((word) => word === checkReply[0]) ?? (checkReply.length ? undefined : refusal);
+    const words = rest.slice(1, 1 + Number(rest[0]));
+    if (!/^\d+$/.test(String(rest[0])) || words.length !== Number(rest[0]) || !isStrings(words)) throw malformed(writes);
+    rest = rest.slice(1 + words.length);
+    const refused = refusals.find((word) => word === words[0]);
+    if (words.length && !settle && refused === undefined) throw malformed(writes); // it has nothing to say but why it refuses
+    if (words.length) settle?.(words, writes);
+    refusal ??= refused;
   }
-  if (rest.length === 0) throw refusal === undefined ? malformed(writes) : new Refused(refusal);
+  // Nothing follows a refusal, and something follows everything else.
+  if ((refusal === undefined) === (rest.length === 0)) throw malformed(writes);
+  if (refusal !== undefined) throw new Refused(refusal);
   return rest;
 }

@@ -56,7 +56,7 @@ export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { r
       if (isFirst) purse.askingSince = askedAt;
       const check = rateLimits.check(limit.id, { ...limit, algorithm, cost: 1 }, max, (answer) => {
         if (isFirst) purse.askingSince = 0;
-        if (!put(purse, limit, answer, askedAt)) throw new Refused("rate_limited");
+        put(purse, limit, answer, askedAt);
       });
       if (rides) c.set("redis", behind(redis, check));
       else {
@@ -67,7 +67,7 @@ export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { r
     await next();
     if (c.error instanceof Refused && c.error.outcome === "rate_limited") c.res = refusal(c, limit, purse);
     // A request that made no hop returns its use.
-    if (spends && rides && c.var.redis.meter.hops === 0) purse.units += 1;
+    if (spends && rides && redis.meter.hops === 0) purse.units += 1;
     if (purse.until > Date.now() && !c.res.headers.has("RateLimit"))
       for (const [name, value] of Object.entries(limitHeaders([standing(limit, purse)]))) c.header(name, value);
   };
@@ -75,24 +75,23 @@ export function rateLimit(limitOf: (c: Context) => Limit | undefined | null, { r
 
 function purseOf(redis: Redis, { id, endpoint }: Limit): Purse {
   const known = purses(redis);
-  const name = `${endpoint} ${id}`;
+  const name = JSON.stringify([endpoint, id]);
   const purse = known.get(name) ?? { units: 0, left: 0, until: 0, refusedAt: 0, refusedUntil: 0, askingSince: 0 };
   known.set(name, purse);
   return purse;
 }
 
-/** Put what Redis gave into the purse, one for the request that asked; false when it gave nothing. */
-function put(purse: Purse, { limit }: Limit, { word, taken, used, resetMs }: rateLimits.Taken, askedAt: number): boolean {
-  if (word === "corrupt_record") return true; // an operator's to repair, not a caller's to suffer from
+/** Put what Redis gave into the purse, but for the use of the request that asked. */
+function put(purse: Purse, { limit }: Limit, { word, taken, used, resetMs }: rateLimits.Taken, askedAt: number): void {
+  if (word === "corrupt_record") return; // an operator's to repair, not a caller's to suffer from
   purse.left = limit - used;
   if (word === "rate_limited") {
     purse.refusedAt = Date.now();
     purse.refusedUntil = purse.refusedAt + resetMs;
-    return false;
+    return;
   }
   purse.until = askedAt + resetMs;
   purse.units += taken - 1;
-  return true;
 }
 
 function standing({ endpoint, limit, windowSeconds }: Limit, { left, units, until, refusedUntil }: Purse): rateLimits.Standing {

@@ -73,9 +73,13 @@ export type Taken = { word: "ok" | "rate_limited" | "corrupt_record"; taken: num
 export function check(id: string, policy: Policy, max: number, settle: (taken: Taken) => void): Check {
   return {
     ...limitCheck(keysOf(id), { slots, longer_ms, policies: policyArgs(policy, max) }),
-    settle([word, taken = "0", used = "0", resetMs = "0"]) {
-      if (word !== "ok" && word !== "rate_limited" && word !== "corrupt_record") throw malformed(false);
-      settle({ word, taken: Number(taken), used: Number(used), resetMs: Number(resetMs) });
+    settle([word, ...counts], writes) {
+      if (word === "corrupt_record") return settle({ word, taken: 0, used: 0, resetMs: 0 });
+      const [taken = 0, used = 0, resetMs = 0] = counts.map(Number);
+      const [least, most] = word === "ok" ? [1, max] : [0, 0];
+      const fits = counts.length === 3 && counts.every((text) => /^\d{1,16}$/.test(text)) && taken >= least && taken <= most;
+      if ((word !== "ok" && word !== "rate_limited") || !fits) throw malformed(writes);
+      settle({ word, taken, used, resetMs });
     },
   };
 }

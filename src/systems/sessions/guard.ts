@@ -40,10 +40,11 @@ export function present(token: string, touchLater: () => void): Presented | null
   const { userId, sessionId, secretHash } = parsed;
   const [session, index] = [`session:${sessionId}`, `hop:sessions:${userId}`];
   let texts: Texts = [];
-  const passes = ([hash, opened]: unknown[]) => {
+  // When the primary has agreed, it has touched the session too, and our clock has no say.
+  const passes = ([hash, opened]: unknown[], agreed: boolean) => {
     texts = pairs(hash) ?? [];
-    const life = judgeLife({ texts, opened: opened === null ? null : String(opened) }, userId, secretHash, Date.now());
-    if (life.needsTouch) touchLater();
+    const life = judgeLife({ texts, opened: opened === null ? null : String(opened) }, userId, secretHash, agreed ? 0 : Date.now());
+    if (life.needsTouch && !agreed) touchLater();
     return life.isAlive;
   };
   const commands = [
