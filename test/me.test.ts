@@ -1,7 +1,7 @@
 /** What end users do with their own session: the credential, the hops, and that nobody reaches anybody else. */
 
 import { Hono } from "hono";
-import { afterEach, describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { definedRoutes } from "../src/build/openapi.ts";
 import type { App } from "../src/http/context.ts";
 import { ownCredentials, systems } from "../src/systems/index.ts";
