@@ -44,9 +44,9 @@ function canConnect(port: number): Promise<boolean> {
   });
 }
 
-/** Wait until something holds, for ten seconds at most. */
+/** Wait until something holds, for a minute at most: a busy machine is slow. */
 export async function until(holds: () => boolean | Promise<boolean>, problem: string): Promise<void> {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 60_000;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(problem);
     await sleep(20);
